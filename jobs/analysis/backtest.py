@@ -13,16 +13,28 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from jobs.analysis import forecast_methods
-from jobs.analysis.forecast_intervals import intervals
+from jobs.analysis.forecast_intervals import (
+    HISTORIES,
+    HORIZONS,
+    LEVEL,
+    SUBSCRIBERS,
+    VIEWS,
+    Quantiles,
+    intervals,
+    known_before,
+    spread,
+    week_intervals,
+)
 from jobs.analysis.forecast_methods import (
     BASELINE,
     METHODS,
+    WEEK,
     arrears,
     before_each,
     last_known,
     view_scale,
 )
-from jobs.analysis.forecast_subscribers import GROWTH, combined_path
+from jobs.analysis.forecast_subscribers import combined_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,53 +67,174 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class ViewBacktest:
-    """Next-day scores of each method and choice; by horizon, of the combination and a baseline."""
+    """
+    Next-day scores of each method and choice; by horizon, of the combination and of baselines.
+
+    *baselines_by_horizon* are those of the plain 7-day median and of each method alone.
+    """
 
     next_day: dict[str, Score]
     by_horizon: dict[int, Score]
-    baseline_by_horizon: dict[int, Score]
+    baselines_by_horizon: dict[str, dict[int, Score]]
 
 
-def backtest_views(gains: NDArray[np.float64]) -> ViewBacktest:
+@dataclass(frozen=True, slots=True)
+class Path:
     """
-    Forecast *gains* (channels, days; NaN: unknown) from each day, 1 to `HORIZON` days ahead.
+    The forecasts made from every day of *actual* (channels, days), as the product makes them.
 
-    All methods are scored on the same days. The baseline is the plain 7-day median, without
-    `forecast_methods.arrears`.
+    *ahead* and *scale* are (channels, days + 1, horizon), *methods* has the methods before that.
     """
-    forecasts = forecast_methods.next_days(gains)
-    weight = forecast_methods.weights(forecasts, gains)
-    ahead = forecast_methods.combined(forecasts, weight, gains, HORIZON)
-    low, high = intervals(ahead, gains, view_scale(ahead, gains))
+
+    actual: NDArray[np.float64]
+    ahead: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    quantiles: Quantiles
+    methods: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """
+    What came of the intervals of one cell: whether each *held*, and what it *lost*.
+
+    The loss is its width, and ten times the distance by which it missed (the interval score at
+    `LEVEL`; T. Gneiting and A. Raftery 2007), over the mean of the channel's series.
+    """
+
+    held: NDArray[np.bool_]
+    lost: NDArray[np.float64]
+
+
+def views_path(gains: NDArray[np.float64], factor: NDArray[np.float64] | None = None) -> Path:
+    """Forecast *gains* from each day; *factor* has that of each day, if channels share days."""
+    methods = forecast_methods.paths(gains, HORIZON, factor)
+    weight = forecast_methods.weights(methods, gains)
+    ahead = (weight * methods).sum(axis=0)
+    return Path(gains, ahead, view_scale(ahead, gains), VIEWS, methods, weight)
+
+
+def subscribers_path(counts: NDArray[np.float64], steps: NDArray[np.float64]) -> Path:
+    """Forecast the counters *counts* from each day."""
+    ahead, scale, weight = combined_path(counts, steps, HORIZON)
+    return Path(counts, ahead, scale, SUBSCRIBERS, ahead[None], weight)
+
+
+def backtest_views(path: Path, days: NDArray[np.bool_] | None = None) -> ViewBacktest:
+    """
+    Compare forecasts of views with what came, 1 to `HORIZON` days ahead.
+
+    All methods are scored on the same days, by outcomes on *days*. The baseline is the plain 7-day
+    median, without `forecast_methods.arrears`.
+    """
+    gains, methods, ahead = path.actual, path.methods, path.ahead
+    low, high = intervals(ahead, gains, path.scale)
     scored = _origins(gains)
-    plain = _plain_median(forecasts, gains)
-    chosen = np.take_along_axis(forecasts, weight.argmax(axis=0)[None], axis=0)[0]
-    next_day = {f"{BASELINE}, as it is": score(plain, gains, scored)}
-    for name, forecast in zip(METHODS, forecasts, strict=True):
-        next_day[name] = score(forecast, gains, scored)
-    next_day[CHOSEN] = score(chosen, gains, scored)
-    next_day[COMBINED] = score(ahead[:, :, 0], gains, scored, (low[:, :, 0], high[:, :, 0]))
+    came = gains if days is None else np.where(days, gains, np.nan)
+    plain = _plain_median(methods[:, :, :, 0], gains)
+    best = path.weight[..., 0].argmax(axis=0)
+    chosen = np.take_along_axis(methods[..., 0], best[None], axis=0)[0]
+    next_day = {f"{BASELINE}, as it is": score(plain, came, scored)}
+    for name, forecast in zip(METHODS, methods[..., 0], strict=True):
+        next_day[name] = score(forecast, came, scored)
+    next_day[CHOSEN] = score(chosen, came, scored)
+    next_day[COMBINED] = score(ahead[:, :, 0], came, scored, (low[:, :, 0], high[:, :, 0]))
+    horizons = range(HORIZON)
     return ViewBacktest(
         next_day,
         {
-            h + 1: score(ahead[:, :, h], gains, scored, (low[:, :, h], high[:, :, h]), later=h)
-            for h in range(HORIZON)
+            h + 1: score(ahead[:, :, h], came, scored, (low[:, :, h], high[:, :, h]), later=h)
+            for h in horizons
         },
-        {h + 1: score(plain, gains, scored, later=h) for h in range(HORIZON)},
+        {f"{BASELINE}, as it is": {h + 1: score(plain, came, scored, later=h) for h in horizons}}
+        | {
+            name: {h + 1: score(each[:, :, h], came, scored, later=h) for h in horizons}
+            for name, each in zip(METHODS, methods, strict=True)
+        },
     )
 
 
-def backtest_subscribers(
-    counts: NDArray[np.float64], steps: NDArray[np.float64]
-) -> tuple[dict[int, Score], dict[int, Score]]:
+def outcomes(path: Path, days: NDArray[np.bool_] | None = None) -> dict[tuple[int, int], Outcomes]:
     """
-    Forecast *counts* (channels, days) in the same way; also score “the counter stands still”.
+    Return what came of the intervals, by days of history and horizon; 0 stands for the week.
+
+    Only outcomes on *days* count; all of a week must be among them.
+    """
+    low, high = intervals(path.ahead, path.actual, path.scale, path.quantiles)
+    found = {
+        (history, h): (path.ahead[:, :, h - 1], low[:, :, h - 1], high[:, :, h - 1])
+        for history in HISTORIES
+        for h in HORIZONS
+    }
+    if path.quantiles is VIEWS:
+        week = week_intervals(path.ahead, path.actual, path.scale, path.quantiles)
+        found |= {(history, 0): week for history in HISTORIES}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.nanmean(path.actual, axis=1) if path.actual.size else np.empty(0)
+    results = {}
+    for (history, h), (middle, *ends) in found.items():
+        outcome = _outcome(path.actual, h, days)
+        kept = _history(path.actual) == history
+        kept &= ~np.isnan(outcome) & ~np.isnan(middle) & (mean > 0)[:, None]
+        y, lower, upper = (each[kept] for each in (outcome, *ends))
+        missed = np.maximum(lower - y, 0) + np.maximum(y - upper, 0)
+        over = np.broadcast_to(mean[:, None] * (1 if h else WEEK), kept.shape)[kept]
+        results[history, h] = Outcomes(
+            (lower <= y) & (y <= upper), (upper - lower + _PENALTY * missed) / over
+        )
+    return results
+
+
+def errors_by_spread(
+    path: Path, days: NDArray[np.bool_] | None = None
+) -> dict[tuple[int, int], NDArray[np.float64]]:
+    """Return the errors over scale and spread of each cell: their quantiles make the intervals."""
+    own = spread(path.ahead, path.actual, path.scale, path.quantiles)
+    results = {}
+    for history in HISTORIES:
+        for h in (*HORIZONS, 0):
+            middle, scale = (
+                (each[:, :, h - 1] if h else each[:, :, :WEEK].sum(axis=2))
+                for each in (path.ahead, path.scale)
+            )
+            with np.errstate(invalid="ignore", divide="ignore"):
+                errors = (_outcome(path.actual, h, days) - middle) / (scale * own)
+            results[history, h] = errors[(_history(path.actual) == history) & np.isfinite(errors)]
+    return results
+
+
+_PENALTY = 2 / (1 - LEVEL)
+
+
+def _history(actual: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the shortest of the row's days of history at each origin; 0 with fewer."""
+    rows = np.searchsorted(HISTORIES, known_before(actual), side="right")
+    return np.array((0, *HISTORIES))[rows]
+
+
+def _outcome(
+    actual: NDArray[np.float64], h: int, days: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
+    """Return what came *h* days ahead of each origin, or in the week from it (0)."""
+    kept = actual if days is None else np.where(days, actual, np.nan)
+    length = h or WEEK
+    padded = np.pad(kept, ((0, 0), (0, length)), constant_values=np.nan)
+    if h:
+        return padded[:, h - 1 :][:, : actual.shape[1] + 1]
+    sums = np.lib.stride_tricks.sliding_window_view(padded, WEEK, axis=1).sum(axis=2)
+    return np.asarray(sums[:, : actual.shape[1] + 1])
+
+
+def backtest_subscribers(path: Path) -> tuple[dict[int, Score], dict[int, Score]]:
+    """
+    Compare forecasts of subscribers in the same way; also score “the counter stands still”.
 
     Errors are divided by the mean change over the same number of days: on a counter that moves
     every day, a score of 1 is no better than standing still.
     """
-    ahead, scale, _ = combined_path(counts, steps, HORIZON)
-    low, high = intervals(ahead, counts, scale, GROWTH)
+    counts, ahead = path.actual, path.ahead
+    low, high = intervals(ahead, counts, path.scale, path.quantiles)
     still = last_known(before_each(counts))
     scored = _origins(counts)
     ours, baseline = {}, {}
@@ -146,9 +279,7 @@ def score(
 
 
 def _origins(series: NDArray[np.float64]) -> NDArray[np.bool_]:
-    known = np.cumsum(~np.isnan(series), axis=1)
-    before = np.concatenate([np.zeros((series.shape[0], 1), dtype=known.dtype), known], axis=1)
-    return before >= KNOWN_BEFORE
+    return np.asarray(known_before(series) >= KNOWN_BEFORE)
 
 
 def _plain_median(

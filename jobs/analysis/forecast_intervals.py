@@ -1,216 +1,164 @@
 """
-How far off a forecast may be: quantiles of the errors that the same forecast made before.
+How far off a forecast may be: pooled quantiles of errors, as wide as the channel's own errors.
 
-Errors are relative to the size of their forecast, so intervals grow with it. The few errors of
-a short history are joined by a few that are typical of any channel.
+An error is divided by the size of its forecast and by the channel's `spread`. Of what remains, the
+quantiles at each horizon hardly differ between channels, so those of many channels tell more than
+the few errors of one (split conformal prediction, J. Lei et al. 2018, with scores normalised by a
+local spread, as there in section 5.2). `make backtest ARGS=--fit` computes the tables.
 """
 
 from __future__ import annotations
 
-from statistics import NormalDist
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from jobs.analysis.forecast_methods import MEMORY
+from jobs.analysis.forecast_methods import MEMORY, WEEK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL: Final = 0.8
-USUAL: Final = 4
-USUAL_SPREAD: Final = 0.4
-"""Standard deviation of log views about their forecast, until a channel has errors of its own."""
+HISTORIES: Final = (7, 14, 28)
+"""Each row of a table is for forecasts from so many known days or more, up to the next."""
 
-OVERLAP: Final = 0.2
-"""Each day further ahead adds this much to the stretch: distant errors overlap and correlate."""
+HORIZONS: Final = (1, 3, 7, 14)
+"""Days ahead of the columns; those between are interpolated. The last column is the week's sum."""
 
-GROWTH: Final = 0.02
-"""How much an error grows per day further ahead, while errors at that horizon are unknown."""
+USUAL: Final = 0.3
+"""The spread of a channel without errors of its own; it counts like one error more."""
 
-STEP: Final = 0.08
-"""How fast the level adapts to a channel's misses."""
+LARGEST: Final = 3.0
+SMALLEST: Final = 0.02
 
-_AT_ONCE = 32
-_ALL: Final = slice(None)
+Ends = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """
+    The lower and upper ends at `LEVEL`, by history (rows) and horizon (columns).
+
+    *own*: they are in units of the channel's `spread`, else of the scale alone.
+    """
+
+    low: Ends
+    high: Ends
+    own: bool = True
+
+    def at(self, known: NDArray[np.intp], horizon: int) -> NDArray[np.float64]:
+        """Return the ends after *known* days: (2, …, *horizon*)."""
+        days = np.arange(1, horizon + 1)
+        table = np.array(
+            [
+                [np.interp(days, HORIZONS, row[:-1]) for row in ends]
+                for ends in (self.low, self.high)
+            ]
+        )
+        return np.asarray(table[:, _row(known)])
+
+    def of_week(self, known: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the ends of the week's sum after *known* days: (2, …)."""
+        table = np.array([[row[-1] for row in ends] for ends in (self.low, self.high)])
+        return np.asarray(table[:, _row(known)])
+
+
+VIEWS: Final = Quantiles(
+    low=(
+        (-1.66, -1.66, -1.72, -2.08, -0.90),
+        (-1.58, -1.58, -1.63, -1.75, -0.86),
+        (-1.68, -1.68, -1.77, -1.81, -0.90),
+    ),
+    high=(
+        (2.84, 5.20, 5.20, 6.73, 3.28),
+        (2.64, 4.12, 4.44, 5.17, 2.60),
+        (2.56, 4.83, 4.92, 5.25, 2.51),
+    ),
+)
+SUBSCRIBERS: Final = Quantiles(
+    low=(
+        (-0.13, -0.45, -0.60, -0.60, -0.43),
+        (-0.13, -0.60, -0.62, -0.62, -0.50),
+        (-0.17, -0.74, -0.75, -0.75, -0.58),
+    ),
+    high=(
+        (1.00, 1.00, 1.20, 1.89, 1.01),
+        (1.00, 1.00, 1.09, 1.57, 0.98),
+        (1.00, 1.00, 1.00, 1.37, 0.86),
+    ),
+    own=False,
+)
+"""A rounded counter stands still on most days: errors of one day say nothing about a week's."""
 
 
 def intervals(
     ahead: NDArray[np.float64],
     actual: NDArray[np.float64],
     scale: NDArray[np.float64],
-    growth: float | NDArray[np.float64] = GROWTH,
-    origins: slice = _ALL,
+    quantiles: Quantiles = VIEWS,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     Return the lower and the upper end of an interval at `LEVEL` around each forecast in *ahead*.
 
     *ahead* and *scale* are (channels, origins, horizon), *actual* is (channels, days): entry
-    (c, t, h) of *ahead* is the forecast of day t + h from the days before t. At each origin and
-    horizon the interval is made of quantiles of the errors, divided by *scale*, known by then:
-    those of the last `MEMORY` days at this horizon, those at the shortest horizon (enlarged by
-    *growth*, for each day between; it may differ by channel), and `USUAL` typical ones. Quantiles
-    are taken at `(1 ± level)/2`, stretched from the middle by 1 + 1/n (split conformal prediction,
-    J. Lei et al. 2018). After each outcome the level moves by `STEP`, up after a miss and down by a
-    quarter of that after a hit, so an unpredictable channel gets wider intervals (adaptive
-    conformal inference, I. Gibbs and E. Candès 2021). Intervals never narrow with the horizon,
-    never go below zero and always contain the forecast. Returned are those of *origins*.
+    (c, t, h) of *ahead* is the forecast of day t + h from the days before t. The interval is
+    `ahead + scale · spread · quantile`. It does not narrow with the horizon (relative to *scale*),
+    never goes below zero, and always contains the forecast.
     """
-    errors = outcome_errors(ahead, scale, actual)
-    growth = np.broadcast_to(growth, ahead.shape[0])
-    ahead, scale = ahead[:, origins], scale[:, origins]
-    ends = np.full((2, *ahead.shape), np.nan)
-    for start in range(0, ahead.shape[0], _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        ends[:, some] = _adaptive_ends(errors[some], growth[some], origins)
-    # A narrower interval further ahead only means that few errors are known at that horizon.
-    low = ahead + scale * np.minimum.accumulate(ends[0], axis=2)
-    high = ahead + scale * np.maximum.accumulate(ends[1], axis=2)
-    return np.clip(low, 0, ahead), np.fmax(high, ahead)
+    ends = quantiles.at(known_before(actual), ahead.shape[2])
+    size = scale * spread(ahead, actual, scale, quantiles)[:, :, None]
+    return np.clip(ahead + size * ends[0], 0, ahead), np.fmax(ahead + size * ends[1], ahead)
 
 
-def outcome_errors(
-    ahead: NDArray[np.float64], scale: NDArray[np.float64], actual: NDArray[np.float64]
+def week_intervals(
+    ahead: NDArray[np.float64],
+    actual: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    quantiles: Quantiles = VIEWS,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sum of the first seven days of *ahead* from each origin, and its interval."""
+    week = ahead[:, :, :WEEK].sum(axis=2)
+    ends = quantiles.of_week(known_before(actual))
+    size = scale[:, :, :WEEK].sum(axis=2) * spread(ahead, actual, scale, quantiles)
+    return week, np.clip(week + size * ends[0], 0, week), np.fmax(week + size * ends[1], week)
+
+
+def spread(
+    ahead: NDArray[np.float64],
+    actual: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    quantiles: Quantiles,
 ) -> NDArray[np.float64]:
     """
-    Return `(actual - forecast) / scale` by the day that was forecast, (channels, days, horizon).
+    Return the channel's usual relative error one day ahead, known at each origin.
 
-    Entry (c, t, h) is the error on day t of the forecast made at t - h; NaN if there is none.
+    It is the square of the mean root of `|actual - ahead| / scale` (at most `LARGEST`, so that one
+    hit decides nothing) over the last `MEMORY` days, and of `USUAL` once.
     """
-    errors = np.full((*actual.shape, ahead.shape[2]), np.nan)
-    for h in range(min(ahead.shape[2], actual.shape[1])):
-        origins = slice(0, actual.shape[1] - h)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            errors[:, h:, h] = (actual[:, h:] - ahead[:, origins, h]) / scale[:, origins, h]
-    return np.where(np.isfinite(errors), errors, np.nan)
-
-
-def ends_of(errors: NDArray[np.float64], later: int) -> tuple[float, float]:
-    """Return the interval's two ends at `LEVEL` from the known *errors* at horizon *later*."""
-    ordered = np.sort(np.concatenate([errors, _USUAL]))
-    tail = float(_tail(1 - LEVEL, 1 + (1 + OVERLAP * later) / ordered.size))
-    low, high = np.quantile(ordered, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _adaptive_ends(
-    errors: NDArray[np.float64], growth: NDArray[np.float64], origins: slice
-) -> NDArray[np.float64]:
-    """Return lower and upper ends relative to scale: (2, channels, origins, horizon)."""
-    most = np.empty((errors.shape[0], errors.shape[1] + 1, errors.shape[2]), dtype=np.intp)
-    last, first = np.empty_like(errors), np.empty_like(errors)
-    kept: list[NDArray[np.float64]] = []
-    # One channel at a time, since arrays of megabytes cost page faults.
-    for one in (slice(channel, channel + 1) for channel in range(errors.shape[0])):
-        ordered = _known_errors(errors[one], growth[one])
-        most[one] = _count(~np.isnan(ordered)) - 1
-        last[one], first[one] = _ranks(errors[one], ordered, most[one])
-        kept.append(ordered[:, origins].copy())
-    tail = _adaptive_tails((last, first), most)
-    rank = (np.stack([tail, 1 - tail]) * most)[:, :, origins]
-    return _at(np.concatenate(kept), rank)
-
-
-def _adaptive_tails(
-    ranks: tuple[NDArray[np.float64], NDArray[np.float64]], most: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """
-    Return the share left outside on each side at each origin, adapted to the misses before it.
-
-    *ranks* are the ranks of each outcome among the errors known at its forecast, by its day.
-    The loop runs only over days, on ranks: an outcome that ranks beyond the tail is a miss.
-    """
-    channels, origins, horizon = most.shape
-    later = np.arange(horizon)
-    stretch = 1 + (1 + OVERLAP * later) / (most + 1)
-    miss_rate = np.full((channels, horizon), 1 - LEVEL)
-    tails = np.empty(most.shape)
-    # Day t is the outcome of the forecasts made for it on this day and on earlier ones.
-    made_at = np.maximum(np.arange(origins - 1)[:, None] - later, 0)
-    reach = most[:, made_at, later]
-    known = ~np.isnan(ranks[0])
-    if_missed, if_not = (STEP * (1 - LEVEL - missed) for missed in (1, 0))
-    for t in range(origins):
-        tails[:, t] = _tail(miss_rate, stretch[:, t])
-        if t < origins - 1:
-            low = tails[:, made_at[t], later] * reach[:, t]
-            missed = (ranks[0][:, t] < low) | (ranks[1][:, t] > reach[:, t] - low)
-            moved = miss_rate + np.where(missed, if_missed, if_not)
-            moved = np.minimum(np.maximum(moved, 0.0), 1.0)
-            miss_rate = np.where(known[:, t], moved, miss_rate)
-    return tails
-
-
-def _ranks(
-    errors: NDArray[np.float64], ordered: NDArray[np.float64], most: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """
-    Return the last and first fractional rank of each outcome among the errors known before it.
-
-    They differ if it equals several of them. Infinite beyond all, NaN without an outcome.
-    """
-    days, horizon = errors.shape[1:]
-    origin = np.arange(days)[:, None] - np.arange(horizon)
-    at = (slice(None), np.maximum(origin, 0), np.arange(horizon))
-    known, n = ordered[at], most[at] + 1
-    own = errors[..., None]
-    below, up_to = _count(known < own), _count(known <= own)
-    last, first = (_fractional(errors, known, n, each) for each in (up_to, below))
-    return last, np.where(up_to > below, np.ceil(first), first)
-
-
-def _count(which: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Count along the last axis, in bytes: there are never 256 errors, and numpy is slow at it."""
-    return np.asarray(which.sum(axis=-1, dtype=np.uint8), np.intp)
-
-
-def _fractional(
-    errors: NDArray[np.float64],
-    known: NDArray[np.float64],
-    n: NDArray[np.intp],
-    below: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Interpolate the rank of each outcome among *n* errors; *below* of them are lower."""
-    under = np.take_along_axis(known, np.maximum(below - 1, 0)[..., None], axis=3)[..., 0]
-    over = np.take_along_axis(known, np.minimum(below, n - 1)[..., None], axis=3)[..., 0]
-    width = over - under
+    days = actual.shape[1]
+    if not quantiles.own:
+        return np.ones((actual.shape[0], days + 1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.where(width > 0, (errors - under) / width, 0.0)
-    rank = np.where(below == 0, -np.inf, np.where(below == n, np.inf, below - 1 + part))
-    return np.where(np.isnan(errors), np.nan, rank)
+        errors = np.abs(actual - ahead[:, :days, 0]) / scale[:, :days, 0]
+    known = np.isfinite(errors)
+    roots = np.sqrt(np.minimum(np.where(known, errors, 0.0), LARGEST))
+    found = (_lately(roots) + np.sqrt(USUAL)) / (_lately(known.astype(float)) + 1)
+    return np.asarray(np.maximum(found**2, SMALLEST))
 
 
-def _known_errors(errors: NDArray[np.float64], growth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the errors known at each origin, sorted, NaN last: (channels, origins, horizon, n)."""
-    channels, days, horizon = errors.shape
-    width = max(min(MEMORY, days), 1)
-    padded = np.concatenate([np.full((channels, width, horizon), np.nan), errors], axis=1)
-    own = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1)
-    nearer = own[:, :, :1] * (1 + growth[:, None, None, None] * np.arange(horizon)[:, None])
-    nearer[:, :, 0] = np.nan
-    usual = np.broadcast_to(_USUAL, (*own.shape[:3], USUAL))
-    return np.sort(np.concatenate([own, nearer, usual], axis=3), axis=3)
+def known_before(actual: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return how many days before each origin are known: (channels, days + 1)."""
+    known = np.cumsum(~np.isnan(actual), axis=1)
+    return np.concatenate([np.zeros((actual.shape[0], 1), known.dtype), known], axis=1)
 
 
-def _tail(
-    miss_rate: NDArray[np.float64] | float, stretch: NDArray[np.float64] | float
-) -> NDArray[np.float64]:
-    return np.minimum(np.maximum((1 - (1 - miss_rate) * stretch) / 2, 0.0), 0.5)
+def _row(known: NDArray[np.intp]) -> NDArray[np.intp]:
+    return np.maximum(np.searchsorted(HISTORIES, known, side="right") - 1, 0)
 
 
-def _at(ordered: NDArray[np.float64], rank: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolate *ordered* (…, errors) linearly at fractional *rank* (2, …)."""
-    place = rank.astype(np.intp)
-    above = np.ceil(rank).astype(np.intp)
-    low, high = (
-        np.stack([np.take_along_axis(ordered, end[..., None], axis=3)[..., 0] for end in each])
-        for each in (place, above)
-    )
-    return np.asarray(low + (rank - place) * (high - low))
-
-
-# The errors if outcomes are log-normal about their forecast: evenly spread quantiles.
-_USUAL: Final = (
-    np.exp(USUAL_SPREAD * np.array([NormalDist().inv_cdf((i + 0.5) / USUAL) for i in range(USUAL)]))
-    - 1
-)
+def _lately(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum over the last `MEMORY` days before each origin."""
+    summed = np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
+    summed[:, MEMORY:] -= summed[:, : max(summed.shape[1] - MEMORY, 0)].copy()
+    return summed

@@ -2,7 +2,7 @@
 Ways to forecast a daily series, tried on every day of its past at once.
 
 All of them take arrays of shape (channels, days), NaN where a day is unknown. For each day t they
-return the forecast made from the days before t; the last column is the day after the series.
+return the forecast made from the days before t; the last origin is the day after the series.
 Doubling the unit doubles every forecast. Nothing is fitted to other channels.
 """
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from jobs.analysis.platform_days import as_usual, owed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,32 +44,73 @@ _LEVELS: tuple[tuple[str, int, float], ...] = (
     ("median of 28 days", 28, 1 / 2),
 )
 SEASONAL: Final = "the same weekday a week ago"
+_LONGEST = _LEVELS[-1]
+_THETA_SMOOTHING = (0.1, 0.3)
+_DRIFT_DAYS = 28
+_DAMPING = 0.9
+_STEEPEST = 0.1
+_ABOVE_ZERO = 0.05
+_TENTH = 0.1
+_WEEKS = 4
+_FLAT_WEEKS = 2.0
+_FEWEST_IN_RHYTHM = 5
 
 METHODS: Final = (
     *(name for name, _, _ in _LEVELS),
     *(f"exponential smoothing by {alpha}" for alpha in _SMOOTHING),
     "the last day",
     SEASONAL,
+    *(f"damped trend of logarithms, smoothed by {alpha}" for alpha in _THETA_SMOOTHING),
+    f"{_LONGEST[0]}, by weekday",
 )
 
 
-def next_days(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+def paths(
+    gains: NDArray[np.float64], horizon: int, factor: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """
-    Return the forecast of each of `METHODS` for each day, shape (methods, channels, days + 1).
+    Return each method's forecasts, shape (methods, channels, days + 1, *horizon*).
 
-    NaN where fewer than four of the seven days before are known. Levels are medians and quantiles
-    of the last days; simple exponential smoothing skips unknown days (R. G. Brown 1956). The same
-    weekday a week ago is clipped to between a third and three times the 7-day median, and replaced
-    by that median if unknown. `arrears` is added to all of them.
+    Entry (m, c, t, h) is the forecast of day t + h from the days before t. NaN where fewer than
+    four of the seven days before t are known. Levels are medians and quantiles of the last days;
+    simple exponential smoothing skips unknown days (R. G. Brown 1956); both continue unchanged.
+    The same weekday a week ago is clipped to between a third and three times the 7-day median, and
+    replaced by that median if unknown. `arrears` are added to all of them, on the first day only.
+
+    With the *factor* of each day (`platform_days.factors`), the first day is forecast from what
+    the days before would have been without it, and what the platform owes is added. Days further
+    ahead are not: more days than these will be late.
     """
+    found = _paths(gains, horizon, gains)
+    if factor is not None and (factor != 1).any():
+        first = _paths(as_usual(gains, factor), 1, gains)[..., 0] * (1 + owed(factor))
+        found[..., 0] = np.where(np.isnan(first), found[..., 0], first)
+    return found
+
+
+def _paths(
+    gains: NDArray[np.float64], horizon: int, read: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the forecasts of `paths`; *read* tells which days count as known."""
     past = before_each(gains)
+    week = weekly_median(past)
+    late = arrears(past, week)
     levels = list(_levels(past))
-    week = levels[METHODS.index(BASELINE)].copy()
-    week[_known(past, WEEK) < _FEWEST_IN_WEEK] = np.nan
-    found = [*levels, *_smoothed(past), last_known(past), _week_ago(past, week)]
-    forecasts = np.stack([np.where(np.isnan(each), week, each) for each in found])
-    forecasts[:, np.isnan(week)] = np.nan
-    return forecasts + arrears(past, week)
+    flat = [*levels, *_smoothed(past, _SMOOTHING), last_known(past)]
+    found = np.empty((len(METHODS), *past.shape, horizon))
+    for i, level in enumerate(flat):
+        found[i] = level[:, :, None]
+    for h in range(horizon):
+        found[len(flat), :, :, h] = _week_ago(past, week, h % WEEK)
+    trends = slice(len(flat) + 1, len(flat) + 1 + len(_THETA_SMOOTHING))
+    found[trends] = _damped_trends(past, mean_before(gains), horizon)
+    found[-1] = (
+        levels[_LEVELS.index(_LONGEST)][:, :, None] * _rhythm(past)[:, :, np.arange(horizon) % WEEK]
+    )
+    found = np.where(np.isnan(found), week[:, :, None], found)
+    found[:, _known(before_each(read), WEEK) < _FEWEST_IN_WEEK] = np.nan
+    found[:, :, :, 0] += late
+    return found
 
 
 def arrears(past: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,22 +137,26 @@ def arrears(past: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np
 
 def weights(forecasts: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Return the weight of each method on each day, shaped like *forecasts*; they sum to one.
+    Return the weight of each method at each origin and horizon, shaped like *forecasts* (`paths`).
 
-    A method's weight is proportional to `exp(-LEARNING · Σ|error| / mean gain)` over the `MEMORY`
-    days before: all methods start equal, and those that do well on this channel gain weight
-    (exponentially weighted averaging). Source: N. Cesa-Bianchi and G. Lugosi, "Prediction,
-    Learning, and Games" (2006), chapter 2.
+    Weights at one origin and horizon sum to one. At a horizon of h days a method's weight is
+    proportional to `exp(-LEARNING / √h · Σ|error| / mean gain)`, over its errors at that horizon
+    in the `MEMORY` days before: all methods start equal, and those that do well on this channel
+    gain weight (exponentially weighted averaging; N. Cesa-Bianchi and G. Lugosi, "Prediction,
+    Learning, and Games", 2006, chapter 2). Errors over h days overlap, so they teach less.
     """
-    days = gains.shape[1]
-    errors = np.nan_to_num(np.abs(forecasts[:, :, :days] - gains))
-    summed = np.concatenate([np.zeros((*errors.shape[:2], 1)), np.cumsum(errors, axis=2)], axis=2)
-    gone = np.concatenate([np.zeros_like(summed[:, :, :MEMORY]), summed], axis=2)
-    lost = summed - gone[:, :, : days + 1]
-    scale = mean_before(gains)
+    days, horizon = gains.shape[1], forecasts.shape[3]
+    lost = np.zeros_like(forecasts)
+    for h in range(min(horizon, days)):
+        errors = np.abs(forecasts[:, :, : days - h, h] - gains[:, h:])
+        summed = np.cumsum(np.nan_to_num(errors), axis=2)
+        lost[:, :, h + 1 :, h] = summed
+        lost[:, :, h + 1 + MEMORY :, h] -= summed[:, :, : max(days - h - MEMORY, 0)]
+    scale = mean_before(gains)[:, :, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = np.where(scale > 0, lost / scale, 0.0)
-    weight = np.exp(-LEARNING * (relative - relative.min(axis=0)))
+    learning = LEARNING / np.sqrt(np.arange(1, horizon + 1))
+    weight = np.exp(-learning * (relative - relative.min(axis=0)))
     return np.asarray(weight / weight.sum(axis=0))
 
 
@@ -125,31 +172,6 @@ def mean_before(gains: NDArray[np.float64]) -> NDArray[np.float64]:
 def before_each(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return *series* shifted by one day: column t holds the value of day t - 1."""
     return np.concatenate([np.full((series.shape[0], 1), np.nan), series], axis=1)
-
-
-def combined(
-    forecasts: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    gains: NDArray[np.float64],
-    horizon: int,
-) -> NDArray[np.float64]:
-    """
-    Return the weighted forecast from each day on, shape (channels, days + 1, *horizon*).
-
-    Entry (c, t, h) is the forecast of day t + h from the days before t. Levels continue unchanged;
-    the seasonal method repeats its last week; arrears arrive on the first day only.
-    """
-    past = before_each(gains)
-    week = weekly_median(past)
-    owed = arrears(past, week)
-    ahead = np.repeat((weight * forecasts).sum(axis=0)[:, :, None], horizon, axis=2)
-    ahead[:, :, 1:] -= owed[:, :, None]
-    place = METHODS.index(SEASONAL)
-    first = _week_ago(past, week)
-    for h in range(1, horizon):
-        later = _week_ago(past, week, h % WEEK)
-        ahead[:, :, h] += weight[place] * (later - first)
-    return ahead
 
 
 def weekly_median(past: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -199,16 +221,77 @@ def _quantile(ordered: NDArray[np.float64], share: float) -> NDArray[np.float64]
     return np.asarray(at[0] + (rank - low) * (at[1] - at[0]))
 
 
-def _smoothed(past: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _smoothed(
+    past: NDArray[np.float64], alphas: tuple[float, ...]
+) -> Iterator[NDArray[np.float64]]:
     """Yield means of the known days, weighted by powers of 1 - alpha with their age."""
     known = ~np.isnan(past)
     values = np.where(known, past, 0.0)
     days = np.arange(past.shape[1])
     age = days[None, :] - days[:, None]
-    for alpha in _SMOOTHING:
+    for alpha in alphas:
         fading = np.where(age >= 0, (1 - alpha) ** np.maximum(age, 0), 0.0)
         weight = known @ fading
         yield np.divide(values @ fading, weight, out=np.full_like(past, np.nan), where=weight > 0)
+
+
+def _damped_trends(
+    past: NDArray[np.float64], mean: NDArray[np.float64], horizon: int
+) -> NDArray[np.float64]:
+    """
+    Continue the smoothed logarithms by half their slope, less each day: the Theta method, damped.
+
+    The slope is that of the least squares line through the last `_DRIFT_DAYS` days. Sources:
+    V. Assimakopoulos and K. Nikolopoulos, "The theta model" (2000); J. Fiorucci et al. (2016).
+    """
+    above = _ABOVE_ZERO * np.where(mean > 0, mean, np.nan)
+    logs = np.log(past + above)
+    drift = np.clip(_slopes(logs), -_STEEPEST, _STEEPEST) / 2
+    run = np.cumsum(_DAMPING ** np.arange(1, horizon + 1))
+    level = np.stack(list(_smoothed(logs, _THETA_SMOOTHING)))
+    found = np.exp(level[..., None] + drift[:, :, None] * run) - above[:, :, None]
+    return np.asarray(np.maximum(found, 0.0))
+
+
+def _slopes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the slope through the last `_DRIFT_DAYS` days up to each; 0 with less than a week."""
+    known = ~np.isnan(values)
+    day = np.arange(values.shape[1], dtype=np.float64)
+    y = np.where(known, values, 0.0)
+    n, x, xx, sums, products = (
+        _last_sums(each, _DRIFT_DAYS)
+        for each in (known.astype(float), known * day, known * day**2, y, y * day)
+    )
+    across = n * xx - x**2
+    enough = (n >= WEEK) & (across > 0)
+    return np.divide(n * products - x * sums, across, out=np.zeros_like(y), where=enough)
+
+
+def _last_sums(values: NDArray[np.float64], days: int) -> NDArray[np.float64]:
+    """Return the sum of the last *days* columns up to each."""
+    summed = np.cumsum(values, axis=1)
+    summed[:, days:] -= summed[:, :-days].copy()
+    return summed
+
+
+def _rhythm(past: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return how many times the usual each of the next seven days brings: (channels, days, 7).
+
+    It is the geometric mean, over the last `_WEEKS` same weekdays, of the day over the mean of the
+    seven days up to it, shrunk as if `_FLAT_WEEKS` more weeks had been flat.
+    """
+    known = _last_sums((~np.isnan(past)).astype(float), WEEK)
+    mean = _last_sums(np.nan_to_num(past), WEEK) / np.maximum(known, 1)
+    enough = (known >= _FEWEST_IN_RHYTHM) & (mean > 0)
+    above = _TENTH * np.where(enough, mean, np.nan)
+    logs = np.log((past + above) / (np.where(enough, mean, np.nan) + above))
+    found = np.empty((*past.shape, WEEK))
+    for later in range(WEEK):
+        same = np.stack([_shifted(logs, WEEK - 1 - later + WEEK * i) for i in range(_WEEKS)])
+        n = np.count_nonzero(~np.isnan(same), axis=0)
+        found[:, :, later] = np.nansum(same, axis=0) / (n + _FLAT_WEEKS)
+    return np.exp(found)
 
 
 def _week_ago(

@@ -15,8 +15,6 @@ PACES: Final = (0, 7, 14, 28, 56)
 """Days over which the pace is measured; 0 means that the counter stands still."""
 
 LEARNING: Final = 4.0
-GROWTH: Final = 0.15
-"""How much errors grow with each day further ahead, see `forecast_intervals.intervals`."""
 
 
 def paths(counts: NDArray[np.float64], horizon: int) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 if TYPE_CHECKING:
+    from jobs.channel.platform_day import PlatformDay
     from jobs.channel.records import ChannelRecord
     from jobs.channel.scope import Scope
 
@@ -72,7 +73,8 @@ class ChannelData:
     - `item_snapshots`, the items' counters, one row per item and observation, by item, then time;
     - `gains` and `item_gains`, what came in on single days, from an owner's export, by day or by
       item and day. They are not differences of the counters above;
-    - `scopes`, what the sources that say so are of.
+    - `scopes`, what the sources that say so are of;
+    - `platform_days`, the days on which its platform counted late or caught up, in order of time.
 
     Raises:
         ValueError: A table's columns are not those of `DAILY`, `ITEMS`, `ITEM_SNAPSHOTS`, `GAINS`
@@ -86,6 +88,7 @@ class ChannelData:
     gains: pl.DataFrame = field(default_factory=GAINS.to_frame)
     item_gains: pl.DataFrame = field(default_factory=ITEM_GAINS.to_frame)
     scopes: tuple[Scope, ...] = ()
+    platform_days: tuple[PlatformDay, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse wrong columns here, where the stack still shows who made them."""
@@ -116,6 +119,8 @@ class ChannelData:
         digest = hashlib.sha256(json.dumps(record).encode())
         for scope in self.scopes:  # fingerprints are older than scopes, too
             digest.update(json.dumps(scope.as_json()).encode())
+        for one in self.platform_days:  # and than these
+            digest.update(json.dumps([str(one.day), one.factor, one.spread]).encode())
         for table in (self.daily, self.items, self.item_snapshots, self.gains, self.item_gains):
             if table.is_empty():
                 digest.update(",".join(f'"{name}"' for name in table.columns).encode() + b"\n")
