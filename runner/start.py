@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +25,29 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     if supervises(words):
         # A function, not SIG_IGN, which every child process would inherit.
         signal.signal(signal.SIGHUP, lambda *_: None)
+    # redis-py imports it, and it cryptography, for a login that few use: a sixth of the time.
+    import_when_used("jwt")
     from runner.commands.run_command import end_process, run_command
     from runner.program import cli
 
     end_process(run_command(cli, words, expected=cli.found.expected_errors))
+
+
+class _WhenUsed(ModuleType):
+    """A module that is loaded by the first look at what it holds; `import` alone is no look."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        self.__dict__.update(vars(import_module(self.__name__)))
+        return self.__dict__[name]
+
+
+def import_when_used(name: str) -> None:
+    """Spare what an import of this module costs, until it is used."""
+    if name not in sys.modules and (spec := find_spec(name)) is not None:
+        module = sys.modules[name] = _WhenUsed(name)
+        module.__spec__ = spec
 
 
 def supervises(words: Sequence[str]) -> bool:

@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
-import structlog
 from redis.exceptions import ResponseError
 
 from runner.broker import keys
 from runner.broker.set_aside import with_type
 from runner.errors import ConfigurationError
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from redis.asyncio import Redis
 
-_log = structlog.get_logger("runner.presence")
+_log = lazy_log("runner.presence")
 
 _KEPT_MS = 86_400_000
 _MOST = 1000

@@ -20,18 +20,18 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
 from redis import exceptions
 
 from runner import chance, clock
 from runner.broker.set_aside import is_wrong_type
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 T = TypeVar("T")
 
-_log = structlog.get_logger("runner.outage")
+_log = lazy_log("runner.outage")
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0

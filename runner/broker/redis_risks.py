@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from runner.errors import ConfigurationError
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _OLDEST = (6, 2)
 
-_log = structlog.get_logger("runner.durability")
+_log = lazy_log("runner.durability")
 
 _logged: set[tuple[str, str]] = set()
 """Server and risk, to log each once in a process whose workers share a Redis."""

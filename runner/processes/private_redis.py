@@ -37,16 +37,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import redis
-import structlog
 from redis.exceptions import BusyLoadingError, RedisError
 
 from runner.errors import PrivateRedisError, PrivateRedisLostError
 from runner.extras import pip_command
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_log = structlog.stdlib.get_logger("runner.private_redis")
+_log = lazy_log("runner.private_redis")
 
 _POLL_S = 0.02
 _STOP_LIMIT_S = 5.0

@@ -17,11 +17,10 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import structlog
-
 from runner.clock import monotonic
+from runner.lazy_log import lazy_log
 
-_log = structlog.get_logger("runner.exit")
+_log = lazy_log("runner.exit")
 
 _THREADS_WITHIN_S = 5.0
 _EXIT_FUNCTIONS_WITHIN_S = 15.0

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAVY = {
     "aiostatsd",
@@ -57,3 +62,34 @@ def test_mathematics_does_without_statistics_of_scipy() -> None:
     )
 
     assert imported.stdout.strip() == "False", imported.stderr
+
+
+def test_command_that_fails_early_loads_neither_structlog_nor_cryptography(tmp_path: Path) -> None:
+    """Each takes longer than the command; what logs a line, or logs in by a token, loads them."""
+    script = (
+        "import sys\nfrom runner.start import main\n"
+        "try:\n    main(['dead', 'list'])\nexcept SystemExit:\n    pass\n"
+        "print([one for one in ('structlog', 'rich', 'jwt.api_jwt') if one in sys.modules])"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], "REDIS_URL": f"unix://{tmp_path}/none.sock"},
+        cwd=tmp_path,
+    )
+
+    assert ended.stdout.splitlines()[-1] == "[]", ended
+
+
+def test_module_that_is_imported_when_used_is_whole() -> None:
+    """By attribute, by `from`, and by a submodule of it."""
+    script = (
+        "import sys\nfrom runner.start import import_when_used\nimport_when_used('jwt')\n"
+        "import jwt\nassert 'jwt.api_jwt' not in sys.modules\n"
+        "{look}\nassert 'jwt.api_jwt' in sys.modules\nprint(jwt.PyJWT, sys.modules['jwt'].PyJWT)"
+    )
+    for look in ("jwt.PyJWT", "from jwt import PyJWT", "import jwt.algorithms"):
+        subprocess.run([sys.executable, "-c", script.replace("{look}", look)], check=True)
