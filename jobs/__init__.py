@@ -6,8 +6,8 @@ The jobs of the channel pipeline. To enqueue them, a service needs only `REDIS_U
                                                       ↘ notify
 
 Seven work on one channel. The poller enqueues the others: `sync_due_channels`, which syncs those
-that are due, `compare_channels`, which finds similar ones, `deliver_notifications` and
-`announce_failures`.
+that are due, `measure_platform_days`, which finds days on which counters were late everywhere,
+`compare_channels`, which finds similar channels, `deliver_notifications` and `announce_failures`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from jobs.analyze_channel import analyze_channel
 from jobs.announce_failures import announce_failures
 from jobs.compare_channels import compare_channels
 from jobs.deliver_notifications import deliver_notifications
+from jobs.measure_platform_days import measure_platform_days
 from jobs.notify import notify
 from jobs.recommend import recommend
 from jobs.render_visualization import render_visualization
@@ -29,6 +30,7 @@ __all__ = [
     "announce_failures",
     "compare_channels",
     "deliver_notifications",
+    "measure_platform_days",
     "notify",
     "recommend",
     "render_visualization",

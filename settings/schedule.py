@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs import announce_failures, compare_channels, deliver_notifications, sync_due_channels
+from jobs import (
+    announce_failures,
+    compare_channels,
+    deliver_notifications,
+    measure_platform_days,
+    sync_due_channels,
+)
 from runner import CatchUp, Periodic
 from settings.groups import QUEUE_NAMES
 
@@ -24,6 +30,7 @@ def make_schedule(settings: Settings) -> tuple[Periodic, ...]:
     """Every periodic job. Without a target, notifications go to the log, and none waits."""
     of_channels = (
         Periodic("sync_due_channels", sync_due_channels, _EVERY_MINUTE),
+        Periodic("measure_platform_days", measure_platform_days, "11 * * * *"),
         Periodic("compare_channels", compare_channels, "23 * * * *"),
     )
     if not (settings.notify.targets or settings.notify_webhook_url):

@@ -12,6 +12,7 @@ from jobs import (
     announce_failures,
     compare_channels,
     deliver_notifications,
+    measure_platform_days,
     notify,
     recommend,
     render_visualization,
@@ -36,10 +37,10 @@ class DefaultWorker(WorkerSettings):
 
 
 class AnalyticsWorker(WorkerSettings):
-    """Analyses channels and draws their charts."""
+    """Analyses channels, draws their charts, and finds the platforms' own days."""
 
     queue = "analytics"
-    jobs = (run_analytics, analyze_channel, visualize_data)
+    jobs = (run_analytics, analyze_channel, visualize_data, measure_platform_days)
     concurrency = _queues.analytics.worker_count
     max_retries = _queues.analytics.max_retries
 

@@ -8,16 +8,22 @@ channels of a store together can.
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from jobs.analysis.daily_gains import daily_gains
 from jobs.channel.platform_day import PlatformDay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from numpy.typing import NDArray
+
+    from jobs.analysis.daily_gains import DailyGains
 
 FEWEST_CHANNELS: Final = 20
 REFERENCE_DAYS: Final = 14
@@ -37,6 +43,7 @@ STILL: Final = 0.02
 
 _LEAST: Final = 0.01
 
+_DAY: Final = np.timedelta64(1, "D")
 _TO_SPREAD: Final = 1.4826
 _OF_MEDIAN: Final = 1.2533
 _WEEK: Final = 7
@@ -72,6 +79,36 @@ def platform_days(
             factor, spread = round(float(np.exp(apart)), 4), round(spread, 4)
             found.append(PlatformDay(days[t].item(), factor, spread, int(own.size)))
     return tuple(found)
+
+
+def of_counters(
+    read: Sequence[tuple[str, int, int]],
+) -> tuple[date, tuple[PlatformDay, ...]] | None:
+    """
+    Return the first day on which anything was gained, and the platform's days from then on.
+
+    *read* has a channel, an instant (microseconds since 1970) and its counter of views, by channel
+    and time. None if there is no gain.
+    """
+    gained = [
+        gains
+        for _, rows in groupby(read, key=itemgetter(0))
+        if (gains := _gains([row[1:] for row in rows])).days.size
+    ]
+    if not gained:
+        return None
+    first, last = min(one.days[0] for one in gained), max(one.days[-1] for one in gained)
+    days = np.arange(first, last + _DAY, _DAY)
+    matrix = np.full((len(gained), days.size), np.nan)
+    for row, one in zip(matrix, gained, strict=True):
+        start = int((one.days[0] - first).astype(int))
+        row[start : start + one.days.size] = one.gains
+    return first.item(), platform_days(days, matrix)
+
+
+def _gains(read: Sequence[tuple[int, int]]) -> DailyGains:
+    at, views = np.array(read, dtype=np.int64).T
+    return daily_gains(at.astype("datetime64[us]"), views.astype(np.float64))
 
 
 def factors(found: Sequence[PlatformDay], days: NDArray[np.datetime64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobs.channel.platform_day import PlatformDay
     from jobs.channel.records import ChannelRecord
     from jobs.channel.scope import Scope
 
@@ -49,3 +50,4 @@ class ChannelColumns:
     gains: Columns
     item_gains: Columns
     scopes: Sequence[Scope] = ()
+    platform_days: Sequence[PlatformDay] = ()

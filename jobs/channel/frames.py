@@ -29,6 +29,7 @@ def as_data(found: ChannelColumns) -> ChannelData:
         gains=_frame(found.gains, columns.GAINS, GAINS),
         item_gains=_by_item(_frame(found.item_gains, columns.ITEM_GAINS, ITEM_GAINS)),
         scopes=tuple(found.scopes),
+        platform_days=tuple(found.platform_days),
     )
 
 

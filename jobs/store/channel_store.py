@@ -17,6 +17,7 @@ from jobs.store import (
     listing,
     overview,
     pages,
+    platform_days,
     profiles,
     quotas,
     readings,
@@ -79,6 +80,7 @@ class ChannelStore:
         self.analyses = Analyses(database)
         self.renderings = Renderings(database)
         self.profiles = Profiles(database)
+        self.platform_days = PlatformDays(database)
         self.outbox = Outbox(database)
         self.quotas = Quotas(database)
         self.tables = Tables(database)
@@ -143,6 +145,13 @@ class Readings(Part):
         frames = await imported("jobs.channel.frames")
         data: ChannelData = await asyncio.to_thread(frames.as_data, found)
         return data
+
+
+class PlatformDays(Part):
+    """The days on which the counters of most of a platform's channels were late, or caught up."""
+
+    views_read = reading(platform_days.views_read)
+    save = writing(platform_days.save_platform_days)
 
 
 class Analyses(Part):

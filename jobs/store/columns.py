@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,18 @@ from jobs.store.models import (
     ItemSnapshotRow,
     SourceSyncRow,
 )
+from jobs.store.platform_days import platform_days
 from jobs.store.types import UtcDateTime, epoch_us
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
     from sqlalchemy import Connection, Select
 
     from jobs.channel.columns import Columns
+    from jobs.channel.platform_day import PlatformDay
+    from jobs.channel.records import Platform
     from jobs.store.models import Base
 
 
@@ -49,16 +56,34 @@ def load(
 
     items = read(ItemRow, ITEMS)
     of_channel = items or not only_with_items
+    daily = read(ChannelSnapshotRow, DAILY) if of_channel else ()
+    gains = read(ChannelGainRow, GAINS) if of_channel else ()
     return ChannelColumns(
         channel=found,
-        daily=read(ChannelSnapshotRow, DAILY) if of_channel else (),
+        daily=daily,
         items=items,
         # Rows of items refer to them by a foreign key: without items there are none.
         item_snapshots=read(ItemSnapshotRow, ITEM_SNAPSHOTS) if items else (),
-        gains=read(ChannelGainRow, GAINS) if of_channel else (),
+        gains=gains,
         item_gains=read(ItemGainRow, ITEM_GAINS) if items else (),
         scopes=_scopes(connection, channel_id) if of_channel else (),
+        # An owner's gains are complete: no counter was late.
+        platform_days=() if gains else _platform_days(connection, found.platform, daily),
     )
+
+
+def _platform_days(
+    connection: Connection, platform: Platform, daily: Columns
+) -> Sequence[PlatformDay]:
+    """Return the platform's own days between the channel's readings."""
+    if not daily or len(daily[0]) <= 1:
+        return ()
+    first, last = (_day_of(daily[0][place]) for place in (0, -1))
+    return platform_days(connection, platform, first, last)
+
+
+def _day_of(instant_us: int) -> date:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant_us)).date()
 
 
 def _scopes(connection: Connection, channel_id: str) -> list[Scope]:

@@ -189,6 +189,18 @@ class ChannelSnapshotRow(Base):
     items: Mapped[int | None]
 
 
+class PlatformDayRow(Base):
+    """A day on which a platform counted *factor* times the usual views, on most *channels*."""
+
+    __tablename__ = "platform_days"
+
+    platform: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    factor: Mapped[float]
+    spread: Mapped[float]
+    channels: Mapped[int]
+
+
 class ItemSnapshotRow(Base):
     """An item's counters at one time."""
 
