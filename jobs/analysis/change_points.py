@@ -13,6 +13,7 @@ from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.outliers import MOST_EMPTY
 from jobs.analysis.randomness import generator
 from jobs.analysis.section import Missing, Section
+from jobs.analysis.weekday import without_weekday
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def level_changes(gains: DailyGains, fingerprint: str) -> Changes | Missing:
     if np.mean(values == 0) > MOST_EMPTY:
         return Missing(reason="Views arrive in batches: a change of level cannot be dated.")
     logs = np.log(np.maximum(values, values[values > 0].min() / 2))
-    adjusted = _without_rhythm(logs, known % SHORTEST)
+    adjusted = without_weekday(logs, known)
     cuts, points = sorted(_cuts(adjusted, 0)), list[ChangePoint]()
     while cuts:
         edges = [0, *(cut for cut, _ in cuts), values.size]
@@ -162,18 +163,6 @@ def _cut_off(values: NDArray[np.float64]) -> NDArray[np.float64]:
     if spread == 0:
         return values
     return np.asarray(np.clip(values, centre - spread, centre + spread))
-
-
-def _without_rhythm(logs: NDArray[np.float64], weekday: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Subtract each weekday's usual distance from the median of the days around it."""
-    if logs.size < 4 * SHORTEST:
-        return logs
-    padded = np.pad(logs, SHORTEST // 2, mode="edge")
-    left = logs - np.median(np.lib.stride_tricks.sliding_window_view(padded, SHORTEST), axis=1)
-    usual = np.array(
-        [np.median(left[weekday == i]) if np.any(weekday == i) else 0 for i in range(SHORTEST)]
-    )
-    return np.asarray(logs - usual[weekday])
 
 
 def _point(

@@ -12,6 +12,7 @@ from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.platform_days import STILL, factors, spreads
 from jobs.analysis.robust import modified_z, neighbours
 from jobs.analysis.section import Missing, Section
+from jobs.analysis.weekday import without_weekday
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,8 @@ def unusual_days(gains: DailyGains, platform: Sequence[PlatformDay] = ()) -> Out
     The score is `robust.modified_z` on log views. It is computed twice, against the days around and
     against all days' distances from their own surroundings, and the smaller one counts: a few days
     may have a small spread by chance, and a channel may be calmer at one time than at another.
-    Ratios are compared, not differences, so neither the unit nor the channel's size matters. A day
+    The weekly rhythm is taken out first. Ratios are compared, not differences, so neither the unit
+    nor the channel's size matters. A day
     on which the counter did not move and the day after it, which may hold the views of both, are
     left out. If more than a tenth of the days are empty, single days cannot be compared.
 
@@ -111,8 +113,10 @@ def unusual_days(gains: DailyGains, platform: Sequence[PlatformDay] = ()) -> Out
             reason=f"Unusual days need {FEWEST + 1} days of known views; {values.size} are known."
         )
     logs = np.log(values / factor[known])
-    typical, score = modified_z(logs, logs[neighbours(values.size, AROUND)])
-    distance = logs - typical
+    level = without_weekday(logs, known)
+    typical, score = modified_z(level, level[neighbours(values.size, AROUND)])
+    distance = level - typical
+    typical += logs - level  # what is usual on such a weekday
     _, overall = modified_z(distance, distance[None, :])
     with np.errstate(divide="ignore", invalid="ignore"):
         among = np.abs(distance) / spread[known]

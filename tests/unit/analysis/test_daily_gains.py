@@ -7,11 +7,13 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from jobs.analysis.daily_gains import channel_gains, daily_gains, gains_of
+from jobs.analysis.outliers import unusual_days
 from jobs.channel.data import GAINS
 from tests.unit.analysis.channels import channel_data
 
@@ -75,7 +77,7 @@ def test_gains_fall_is_a_correction() -> None:
     """The day of a fall is unknown; the day after counts again."""
     found = gains_of(channel_data(views=[100, 150, 120, 130]).daily, "views")
     np.testing.assert_array_equal(found.gains, [50, np.nan, 10])
-    assert [(c.day, c.amount) for c in found.corrections] == [(date(2026, 1, 7), 30)]
+    assert [(c.day, c.amount) for c in found.corrections] == [(date(2026, 1, 6), 30)]
 
 
 def test_gains_gap_keeps_its_total() -> None:
@@ -84,8 +86,8 @@ def test_gains_gap_keeps_its_total() -> None:
     np.testing.assert_array_equal(found.gains, [10, np.nan, np.nan, np.nan, 15])
     (gap,) = found.gaps
     assert (gap.first, gap.last, gap.days, gap.gained) == (
+        date(2026, 1, 6),
         date(2026, 1, 7),
-        date(2026, 1, 8),
         2,
         90,
     )
@@ -104,11 +106,62 @@ def test_gains_counter_of_zeros_is_a_channel_without_views() -> None:
     np.testing.assert_array_equal(found.gains, [0, 0])
 
 
-def test_gains_last_reading_of_a_day_counts() -> None:
-    """The last of several readings on a day counts."""
-    hours = np.array([0, 6, 12, 24, 36]) * np.timedelta64(1, "h")
-    found = daily_gains(FIRST + hours, np.array([1.0, 5, 9, 10, 20]))
-    np.testing.assert_array_equal(found.gains, [11])
+@pytest.mark.parametrize("hours", [0.5, 3, 9])
+def test_gains_of_a_steady_counter_are_steady(hours: float) -> None:
+    """Views that come in evenly are the same on each day, at whatever minute they are read."""
+    rng = np.random.default_rng(1)
+    jitter = (rng.uniform(-hours, hours, 90) * 3_600e6).astype("m8[us]")
+    at = days_of(90) + jitter
+    counter = 5_000 + 24_000 * (at - at[0]) / DAY
+    found = daily_gains(at, counter)
+    assert not found.gaps
+    np.testing.assert_allclose(found.known, 24_000)
+    assert found.known.size >= 88
+    assert unusual_days(found).days == []  # type: ignore[union-attr] # enough days are known
+
+
+def test_gains_of_missed_readings_are_no_days_that_were_read() -> None:
+    """With jitter, too, a day without a reading is a gap, and its neighbours stay known."""
+    rng = np.random.default_rng(2)
+    at = (days_of(40) + (rng.uniform(-2, 2, 40) * 3_600e6).astype("m8[us]"))[
+        [i for i in range(40) if i != 20]
+    ]
+    found = daily_gains(at, 1_000 * (at - at[0]) / DAY + 1)
+    assert [gap.days for gap in found.gaps] == [1]
+    assert np.count_nonzero(np.isnan(found.gains)) == 2
+    np.testing.assert_allclose(found.known, 1_000)
+
+
+@pytest.mark.parametrize(("hour", "named"), [(3, 9), (9, 9), (14, 10), (23, 10)])
+def test_gains_have_the_name_of_the_day_that_they_came_in(hour: int, named: int) -> None:
+    """A reading in the small hours tells of the day before, one in the evening of its own."""
+    at = np.datetime64("2026-01-01", "us") + np.arange(20) * DAY + np.timedelta64(hour, "h")
+    counter = np.cumsum(np.where(np.arange(20) == 9, 900.0, 10.0))
+    found = daily_gains(at, counter)
+    assert found.days[int(np.argmax(found.gains))].item() == date(2026, 1, named)
+
+
+def test_gains_of_dates_without_a_time_are_of_the_day_that_is_named() -> None:
+    """A log of dates has each day's gain under its own date."""
+    at = np.datetime64("2026-01-01", "us") + np.arange(20) * DAY
+    found = daily_gains(at, np.cumsum(np.where(np.arange(20) == 9, 900.0, 10.0)))
+    assert found.days[int(np.argmax(found.gains))].item() == date(2026, 1, 10)
+    assert found.days[-1].item() == date(2026, 1, 20)
+
+
+def test_gains_of_many_readings_a_day_are_laid_on_whole_days() -> None:
+    """Hourly readings have days from midnight to midnight; a day that is not over is none yet."""
+    at = FIRST + np.arange(24 * 5) * np.timedelta64(1, "h")
+    came = (at - np.timedelta64(1, "h")).astype("datetime64[D]")
+    by_hour = np.where(came == np.datetime64("2026-01-07"), 100.0, 10.0)
+    found = daily_gains(at, 1 + np.cumsum(by_hour))
+    assert found.days.astype(str).tolist() == [
+        "2026-01-06",
+        "2026-01-07",
+        "2026-01-08",
+        "2026-01-09",
+    ]
+    np.testing.assert_allclose(found.gains, [240, 2_400, 240, 240])
 
 
 def test_exported_gains_are_used_unchanged() -> None:

@@ -57,7 +57,7 @@ def test_item_week_is_compared_with_the_one_before() -> None:
     assert week.ratio == pytest.approx(0.5)
     assert week.direction == "down"
     assert what_changed(analyze(data))[0] == (
-        "“Item 0” gained 350 views in the 7 days up to 14 Feb 2026, −50% on the 7 days before "
+        "“Item 0” gained 350 views in the 7 days up to 13 Feb 2026, −50% on the 7 days before "
         "(95% interval −50% to −50%)."
     )
     with_counters = replace(data, daily=channel_data(views=growing(41)).daily)

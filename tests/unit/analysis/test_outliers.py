@@ -54,6 +54,21 @@ def test_outliers_find_the_hit_and_the_fall() -> None:
     assert found.days[0].ratio == pytest.approx(10, rel=0.2)
 
 
+def test_outliers_know_the_weekday() -> None:
+    """Three times the views on each Saturday is a rhythm; three times on one Tuesday is not."""
+    values = noise(91)
+    values[5::7] *= 3
+    ordinary = unusual_days(gains(values.tolist()))
+    assert isinstance(ordinary, Outliers)
+    assert ordinary.days == []
+    values[43] *= 3
+    found = unusual_days(gains(values.tolist()))
+    assert isinstance(found, Outliers)
+    (tuesday,) = found.days
+    assert tuesday.day == (FIRST + np.timedelta64(43, "D")).item()
+    assert tuesday.typical == pytest.approx(3_000, rel=0.3)
+
+
 def test_outliers_take_a_counter_that_stood_still_for_no_event() -> None:
     """Nothing today and double tomorrow is one late reading, not a fall and a rise."""
     values = noise(60)

@@ -81,7 +81,7 @@ def test_trends_tell_the_numbers() -> None:
     chart = drawn(channel_data(views=rising()))
     ((about, over, through, slope, interval),) = chart.spec["usermeta"]["table"]["rows"]
     assert about == "Views a day"
-    assert over == "18 Jan – 14 Feb 2026"
+    assert over == "17 Jan – 13 Feb 2026"
     assert through == "28 days"
     assert slope.startswith("+35")
     assert " to +" in interval

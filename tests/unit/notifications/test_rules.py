@@ -49,8 +49,8 @@ def test_unusual_day_is_an_event() -> None:
     """A day with ten times the usual views is a rise, a day with a tenth is a fall."""
     for gain, kind in ((10_000, "rise"), (50, "fall")):
         event, *_ = _events(_growing_past(1_700_000, gain), kind=Kind.UNUSUAL)
-        assert event.title == f"Une chaîne: unusual {kind} of views on 5 Mar 2026"
-        assert event.key == "unusual:UC0:2026-03-05"
+        assert event.title == f"Une chaîne: unusual {kind} of views on 4 Mar 2026"
+        assert event.key == "unusual:UC0:2026-03-04"
 
 
 def test_ordinary_days_are_no_events() -> None:
