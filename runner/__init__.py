@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runner.app import App
-    from runner.batch import Batch, BatchProgress, QueueProgress
+    from runner.batch import Batch
+    from runner.batch_books import BatchProgress, QueueProgress
     from runner.client import QueueClient, connect
     from runner.context import Context
     from runner.current import configure, disconnect
@@ -56,7 +57,7 @@ __all__ = [
 _MODULES = {
     "App": "app",
     "Batch": "batch",
-    "BatchProgress": "batch",
+    "BatchProgress": "batch_books",
     "Bury": "errors",
     "Call": "decorator",
     "CatchUp": "periodic.schedule",
@@ -67,7 +68,7 @@ _MODULES = {
     "JobState": "handle",
     "Periodic": "periodic.schedule",
     "QueueClient": "client",
-    "QueueProgress": "batch",
+    "QueueProgress": "batch_books",
     "Retry": "errors",
     "Secret": "secret",
     "Worker": "on_arq.worker",

@@ -1,116 +1,271 @@
 """
-A batch: jobs that belong together, and their progress.
+A batch: jobs that belong together, their progress, and what is enqueued once they have ended.
 
-Jobs enqueued inside `with Batch().joined():` belong to it, and so do the jobs that those
-enqueue. The atomic scripts that move the jobs also count them, so the counts are exact whatever
-dies in between. A batch has finished when none of its jobs is left to run.
+    async with Batch("nightly", success=announce.call(day="2026-11-29")) as batch:
+        await draw.enqueue_many(charts)
+
+What is enqueued inside belongs to the batch, and so do the jobs that those enqueue. The atomic
+scripts that move the jobs also count them, so the counts are exact whatever dies in between. The
+one that ends the last job enqueues the callbacks.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import structlog
+from redis.exceptions import RedisError
 
 from runner import chance
+from runner.batch_books import BatchProgress, ask, cancel, read_counts
 from runner.broker import keys
+from runner.broker.cancel_safe import cancel_all
 from runner.broker.chunks import MOST
-from runner.broker.reading import Reader, Unreadable, answers, shown_id
+from runner.broker.outage import no_answer
+from runner.broker.reading import answers, shown_id
+from runner.broker.scripts.fields import BatchHead
+from runner.checks import text
+from runner.current import current_client, memory_here
 from runner.enqueue import current_batch
-from runner.errors import UnreadableError
+from runner.errors import ConfigurationError, EnqueueError, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from contextvars import Token
 
     from redis.asyncio import Redis
 
+    from runner.client import QueueClient
+    from runner.decorator import Call
+    from runner.enqueue import Enqueue, Memory
 
-@dataclass(frozen=True, slots=True)
-class QueueProgress:
-    """A batch's jobs in one queue. retries: failed attempts that another one followed."""
+_log = structlog.get_logger("runner.batch")
 
-    total: int = 0
-    done: int = 0
-    dead: int = 0
-    retries: int = 0
-    aborted: int = 0
-    failed: int = 0
-
-    def __add__(self, other: QueueProgress) -> QueueProgress:
-        """Add the counts."""
-        return QueueProgress(*[a + b for a, b in zip(_counts(self), _counts(other), strict=True)])
-
-    def __sub__(self, other: QueueProgress) -> QueueProgress:
-        """Subtract the counts."""
-        return QueueProgress(*[a - b for a, b in zip(_counts(self), _counts(other), strict=True)])
-
-    @property
-    def waiting(self) -> int:
-        """Jobs that have not finished: ready, scheduled, running or retrying."""
-        return self.total - self.done - self.dead - self.aborted - self.failed
+_OPEN_S = 60
+_RENEW_S = 15.0
 
 
-_STATES = ("total", "done", "dead", "retries", "aborted", "failed")
-_counts = attrgetter(*_STATES)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchProgress:
-    """A batch's jobs by queue."""
-
-    queues: dict[str, QueueProgress] = field(default_factory=dict)
-
-    @property
-    def waiting(self) -> int:
-        """Jobs of the batch that have not finished."""
-        return sum(queue.waiting for queue in self.queues.values())
-
-    @property
-    def dead(self) -> int:
-        """Jobs of the batch in the dead sets."""
-        return sum(queue.dead for queue in self.queues.values())
-
-    @property
-    def retries(self) -> int:
-        """Failed attempts of the batch that another one followed."""
-        return sum(queue.retries for queue in self.queues.values())
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch, by its id."""
+    """
+    Jobs that belong together, by the batch's id.
 
-    id: str = field(default_factory=chance.new_id)
+    name: for people. complete: enqueued once none of the jobs waits or runs. success: once all of
+    them are done, at once or after dead ones were retried. death: at the first that dies. Each is
+    a job with its arguments, `announce.call(day=…)`, and is enqueued at most once, under the id
+    `<batch>:complete` and so on; it is none of the batch's own jobs.
+
+    A batch does not end inside `async with`. abandoned: what becomes of it if that is left by an
+    exception, or its process dies there: "close" it, so that it ends with its jobs, or "cancel" it.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        id: str | None = None,  # noqa: A002 -- as the attribute
+        complete: Call[Any] | None = None,
+        success: Call[Any] | None = None,
+        death: Call[Any] | None = None,
+        abandoned: Literal["close", "cancel"] = "close",
+    ) -> None:
+        refuse(
+            "Batch",
+            text("name", name) if name else None,
+            None if id is None else text("id", id),
+            None
+            if abandoned in {"close", "cancel"}
+            else f"abandoned is {abandoned!r}: give 'close' or 'cancel'",
+        )
+        self.id = chance.new_id() if id is None else id
+        self.name = name
+        self.abandoned = abandoned
+        calls = {"complete": complete, "success": success, "death": death}
+        self.callbacks = {
+            how: call.callback(f"{self.id}:{how}")
+            for how, call in calls.items()
+            if call is not None
+        }
+        self._opened: tuple[_OpenedInMemory | _OpenedInRedis, Token[str | None]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<batch {self.name or self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Batch) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    async def __aenter__(self) -> Self:
+        """
+        Open the batch, and add to it what is enqueued inside.
+
+        Raises:
+            ConfigurationError: It is open here already.
+            EnqueueError: Redis did not take it.
+        """
+        if self._opened is not None:
+            raise ConfigurationError(f"{self!r} is open already: enter each batch once")
+        memory = memory_here()
+        opened = _OpenedInMemory(memory, self) if memory else _OpenedInRedis(current_client(), self)
+        await opened.begin()
+        self._opened = opened, current_batch.set(self.id)
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """
+        Close the batch: it ends once its jobs have.
+
+        Raises:
+            EnqueueError: Redis did not answer: the poller will do what *abandoned* says. Or it has
+                done so already, since this process was silent for a minute.
+        """
+        assert self._opened is not None  # noqa: S101 -- `async with` has entered
+        opened, token = self._opened
+        self._opened = None
+        current_batch.reset(token)
+        await opened.end(cancel=error is not None and self.abandoned == "cancel")
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Add what is enqueued inside to the batch."""
+        """Add what is enqueued inside to the batch, which may end meanwhile."""
         token = current_batch.set(self.id)
         try:
             yield
         finally:
             current_batch.reset(token)
 
-    async def progress(self, redis: Redis) -> BatchProgress:
+    async def progress(self, redis: Redis | None = None) -> BatchProgress:
         """Return the counts of now."""
-        return (await progress_of(redis, [self]))[0]
+        memory = memory_here() if redis is None else None
+        if memory is not None:
+            return memory.batch_progress(self.id)
+        return (await progress_of(redis or current_client(), [self]))[0]
 
-    async def follow(self, redis: Redis, *, every_s: float) -> AsyncIterator[BatchProgress]:
+    async def follow(
+        self, redis: Redis | None = None, *, every_s: float
+    ) -> AsyncIterator[BatchProgress]:
         """Yield the counts now and every *every_s* seconds, up to the final ones."""
         while True:
             progress = await self.progress(redis)
             yield progress
-            if not progress.waiting:
+            if not progress.waiting and not progress.is_open:
                 return
             await asyncio.sleep(every_s)
 
-    async def dead_jobs(self, redis: Redis) -> list[tuple[str, str]]:
+    async def cancel(self, redis: Redis | None = None) -> bool:
+        """
+        Abort the jobs that wait or run, and refuse later ones; False if the batch has ended.
+
+        A job that is refused has a handle whose `created` is false. `complete` is still enqueued
+        once nothing runs, `success` never.
+
+        Raises:
+            RedisError: Redis does not answer. A part may be done; to call it again is harmless.
+        """
+        memory = memory_here() if redis is None else None
+        if memory is not None:
+            return await memory.cancel_batch(self.id)
+        return await cancel(redis or current_client(), self.id)
+
+    async def dead_jobs(self, redis: Redis | None = None) -> list[tuple[str, str]]:
         """Return queue and id of each dead job of the batch."""
+        redis = redis or current_client()
         members = redis.sscan_iter(keys.of(redis).batch_prefix + self.id + ":dead", count=MOST)
         pairs = {shown_id(member).partition("|") async for member in members}
         return sorted((queue, job_id) for queue, _, job_id in pairs)
+
+
+class _OpenedInMemory:
+    """A batch that a test has opened."""
+
+    def __init__(self, memory: Memory, batch: Batch) -> None:
+        self._memory = memory
+        self._batch = batch
+
+    async def begin(self) -> None:
+        await self._memory.open_batch(self._batch.id, self._batch.callbacks)
+
+    async def end(self, *, cancel: bool) -> None:
+        if cancel:
+            await self._memory.cancel_batch(self._batch.id)
+        await self._memory.close_batch(self._batch.id)
+
+
+class _OpenedInRedis:
+    """A batch that this process has opened, and keeps open."""
+
+    def __init__(self, client: QueueClient, batch: Batch) -> None:
+        self._client = client
+        self._batch = batch
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        batch = self._batch
+        letters = {how: _letter(self._client, one) for how, one in batch.callbacks.items()}
+        head = self._head("open")._replace(
+            name=batch.name,
+            abandoned=batch.abandoned,
+            complete=letters.get("complete", b""),
+            success=letters.get("success", b""),
+            death=letters.get("death", b""),
+        )
+        await self._ask(head, "not opened")
+        self._renewing = asyncio.create_task(self._renew())
+
+    async def end(self, *, cancel: bool) -> None:
+        if self._renewing is not None:
+            await cancel_all([self._renewing])
+        if cancel:
+            await self._batch.cancel(self._client)
+        elif not await self._ask(self._head("close"), "not closed"):
+            closed = "closed" if self._batch.abandoned == "close" else "cancelled"
+            raise EnqueueError(
+                f"{self._batch!r} was {closed} before its jobs were all there: this process had "
+                f"been silent for {_OPEN_S} s",
+                job_ids=[],
+            )
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_S)
+            try:
+                await self._ask(self._head("renew"), "not renewed")
+            except EnqueueError as error:
+                _log.warning("batch not renewed", batch=self._batch.id, error=str(error))
+
+    def _head(self, action: str) -> BatchHead:
+        return BatchHead(action, self._batch.id, keys.BATCH_TTL_S, _OPEN_S * 1000)
+
+    async def _ask(self, head: BatchHead, problem: str) -> int:
+        try:
+            return await self._client.in_time(ask(self._client, head))
+        except (RedisError, OSError) as error:
+            raise EnqueueError(
+                f"{self._batch!r} {problem}: {no_answer(error)}", job_ids=[]
+            ) from error
+
+
+def _letter(client: QueueClient, callback: Enqueue) -> bytes:
+    """
+    Return what a script needs to enqueue *callback*: queue, and body without its time, by lines.
+
+    Raises:
+        EnqueueError: Its body is too large.
+    """
+    body = callback.body()
+    if len(body) > client.max_body_bytes:
+        raise EnqueueError(
+            f"{callback.name}: the body of a callback is {len(body):,} bytes, more than "
+            f"max_body_bytes ({client.max_body_bytes:,})",
+            job_ids=[callback.job_id],
+        )
+    marker = b'"et":%d' % callback.enqueued_ms
+    before, _, after = body.rpartition(marker)
+    queue_key = keys.of(client).queue_key(callback.queue).encode()
+    return b"\n".join((queue_key, before + b'"et":', after))
 
 
 async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgress]:
@@ -124,17 +279,9 @@ async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgr
     async with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hgetall(name)
+            pipe.hget(f"{name}:plan", "open_until_ms")
         found = await answers(pipe)
-    return [_read(name, fields) for name, fields in zip(names, found, strict=True)]
-
-
-def _read(key: str, fields: Mapping[bytes, bytes] | Unreadable) -> BatchProgress:
-    counts: dict[str, dict[str, int]] = {}
-    reader = Reader()
-    for name, value in reader.known(fields, {}).items():
-        queue, _, state = shown_id(name).rpartition("|")
-        if state in _STATES:
-            counts.setdefault(queue, {})[state] = reader.whole(f"{key} {shown_id(name)}", value)
-    if reader.unreadable:
-        raise UnreadableError(reader.unreadable)
-    return BatchProgress({queue: QueueProgress(**by) for queue, by in sorted(counts.items())})
+    return [
+        read_counts(name, fields, open_until)
+        for name, fields, open_until in zip(names, found[::2], found[1::2], strict=True)
+    ]

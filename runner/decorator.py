@@ -29,7 +29,7 @@ from runner.broker import keys
 from runner.checks import moment, optional, seconds, shown, text, unix_ms, whole
 from runner.current import put_blocking, transport
 from runner.definition import JobDefinition, JobOptions
-from runner.enqueue import Enqueue
+from runner.enqueue import NONCE_DIGITS, Enqueue
 from runner.errors import ArgumentsError, refuse
 from runner.handle import JobHandle
 from runner.schema import NotYetError
@@ -197,6 +197,28 @@ class BoundJob(Generic[P, R]):
         self.job.schema.check(args, kwargs)
         return Call(self, args, kwargs)
 
+    def callback(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], job_id: str) -> Enqueue:
+        """
+        Return what a script enqueues later, under *job_id*.
+
+        Raises:
+            ConfigurationError: It has an option that a callback cannot have.
+        """
+        given = {"delay_s": self._delay_s, "at": self._at, "job_id": self._job_id}
+        refuse(
+            self.job.name,
+            *[
+                f"leave {name} out: a callback is due at once, under an id of its own"
+                for name, value in given.items()
+                if value is not None
+            ],
+            "leave copies out: nobody waits for a callback" if self._copies else None,
+        )
+        request = self.request(args, kwargs)
+        request.job_id, request.batch_id = job_id, None
+        request.unique, request.nonce = True, chance.new_id(NONCE_DIGITS)
+        return request
+
     def _requests(self, calls: Iterable[Mapping[str, Any]]) -> list[Enqueue]:
         refuse(
             self.job.name,
@@ -256,6 +278,10 @@ class Call(Generic[R]):
     def job(self) -> Job[Any, R]:
         """The job that is called."""
         return self._bound.job
+
+    def callback(self, job_id: str) -> Enqueue:
+        """Return it as `BoundJob.callback` does."""
+        return self._bound.callback(self.args, self.kwargs, job_id)
 
     async def enqueue(self) -> JobHandle[R]:
         """Enqueue it as `Job.enqueue` does."""

@@ -12,8 +12,9 @@ from runner import chance, wall_clock
 from runner.codec import encode_job
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from runner.batch_books import BatchProgress
     from runner.definition import JobDefinition
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -22,7 +23,7 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 CALL_TIMEOUT_S = 10.0
 """How long a client's call waits for Redis in all, if the client says nothing else."""
 
-_NONCE_DIGITS = 12
+NONCE_DIGITS = 12
 
 current_batch: ContextVar[str | None] = ContextVar("current_batch", default=None)
 """The batch that jobs enqueued from now on belong to."""
@@ -70,7 +71,7 @@ class Enqueue:
         if self.trace is None:
             self.trace = current_trace.get() or _traceparent_of_span()
         if self.nonce is None and self.unique:
-            self.nonce = chance.new_id(_NONCE_DIGITS)
+            self.nonce = chance.new_id(NONCE_DIGITS)
 
     def body(self) -> bytes:
         """
@@ -110,6 +111,22 @@ class Memory(Transport, Protocol):
 
     async def abort(self, queue: str, job_id: str, /) -> None:
         """Ask the job to stop."""
+        ...
+
+    async def open_batch(self, batch_id: str, callbacks: Mapping[str, Enqueue], /) -> None:
+        """Let the batch not end until it is closed; *callbacks* follow then."""
+        ...
+
+    async def close_batch(self, batch_id: str, /) -> None:
+        """Let the batch end once its jobs have."""
+        ...
+
+    async def cancel_batch(self, batch_id: str, /) -> bool:
+        """Abort its jobs, and refuse later ones; False if it has ended."""
+        ...
+
+    def batch_progress(self, batch_id: str, /) -> BatchProgress:
+        """Return its counts."""
         ...
 
 

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from runner.broker import keys
 from runner.broker.chunks import MOST_BYTES, chunks
 from runner.broker.outage import is_away, is_passing
-from runner.broker.outbox import AnswerLostError, Block, Outbox, size
+from runner.broker.outbox import AnswerLostError, BatchJob, Block, Outbox, size
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import ENQUEUE
 from runner.broker.scripts.fields import EnqueueHead, NewJob
@@ -230,14 +230,10 @@ class Sender:
         """
 
         def in_full() -> list[Any]:
-            whole = (NewJob(*job) if type(job) is tuple else job for job in jobs)
+            whole = map(_in_full, jobs)
             return [*EnqueueHead(keys.BATCH_TTL_S, queue), *chain.from_iterable(whole)]
 
-        if set(map(type, jobs)) == {tuple}:
-            head = EnqueueHead(keys.BATCH_TTL_S, queue, "fresh")
-            args = [*head, *chain.from_iterable(jobs)]
-        else:
-            args = in_full()
+        args = _in_short(queue, jobs) or in_full()
         pause_s, may_be_there = _FIRST_PAUSE_S, False
         for tries_left in range(_TRIES - 1, -1, -1):
             sent = self._script.sent
@@ -325,6 +321,25 @@ class Enqueuer(Sender):
             return await super()._ask(*command)
 
 
+def _in_short(queue: str, jobs: list[Block]) -> list[Any] | None:
+    """Return the arguments of the short form, if all of *jobs* fit into one call of it."""
+    kinds = set(map(type, jobs))
+    if kinds == {tuple}:
+        head = EnqueueHead(keys.BATCH_TTL_S, queue, "fresh")
+        return [*head, *chain.from_iterable(jobs)]
+    batches = {job.batch if isinstance(job, BatchJob) else "" for job in jobs}
+    if kinds == {BatchJob} and len(batches) == 1:
+        head = EnqueueHead(keys.BATCH_TTL_S, queue, "fresh", *batches)
+        return [*head, *chain.from_iterable(job[:2] for job in jobs)]
+    return None
+
+
+def _in_full(job: Block) -> NewJob:
+    if isinstance(job, NewJob):
+        return job
+    return NewJob(job[0], job[1], batch=job.batch if isinstance(job, BatchJob) else "")
+
+
 def _fields(request: Enqueue) -> Block:
     """Return one job's block: a short one if it is new and due now, otherwise a full one."""
     if (
@@ -333,10 +348,11 @@ def _fields(request: Enqueue) -> Block:
         and not request.unique
         and not request.as_arq
         and request.expires_ms is None
-        and request.batch_id is None
         and request.schedule is None
         and request.attempt is None
     ):
+        if request.batch_id:
+            return BatchJob(request.job_id, request.body(), request.batch_id)
         # As `FreshJob` has them: to name the fields costs a third of all else that is done here.
         return request.job_id, request.body()
     return NewJob(

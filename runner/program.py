@@ -70,6 +70,11 @@ _OF_RUNNER: Final = {
             "schedules:schedules",
             "List the periodic jobs, and run, pause or resume one.",
         ),
+        (
+            "batches",
+            "batches:batches",
+            "List batches of jobs, show one, cancel it, or retry its dead jobs.",
+        ),
         ("why", "why:why", "Say why the job JOB_ID is not running yet, and what to do about it."),
         (
             "enqueue",

@@ -23,7 +23,7 @@ PATTERNS = (
     *(keys.ARQ.queue_key(QUEUE) + suffix for suffix in (*key_types.OF_QUEUE, keys.PAUSED_SUFFIX)),
     keys.ARQ.queue_key(QUEUE) + ":parked:*",
     *(keys.ARQ.base + prefix + "*" for prefix in key_types.BY_PREFIX),
-    keys.ARQ.batch_prefix + "*:dead",
+    *(f"{keys.ARQ.batch_prefix}*{suffix}" for suffix in key_types.OF_BATCH),
     keys.ARQ.aside,
     keys.ARQ.aside + "-untold",
 )

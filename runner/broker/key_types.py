@@ -40,6 +40,8 @@ OF_QUEUE: Final = {
 SHARED: Final = {
     keys.BARE.abort: "zset",
     keys.BARE.queues: "zset",
+    keys.BARE.batches: "zset",
+    keys.BARE.live_batches: "zset",
     keys.BARE.ticks: "hash",
     keys.BARE.metrics: "zset",
     keys.BARE.metrics_total: "hash",
@@ -76,7 +78,10 @@ BY_PREFIX: Final = {
     keys.BARE.revoked_prefix: "string",
     keys.BARE.poll_prefix: "string",
 }
-"""By what a key begins with; of a batch, `…:dead` is a set."""
+"""By what a key begins with, unless it ends as one of `OF_BATCH`."""
+
+OF_BATCH: Final = {":pending": "set", ":dead": "set", ":plan": "hash"}
+"""By what follows the key of a batch."""
 
 
 def type_of(key: str) -> str | None:
@@ -84,8 +89,10 @@ def type_of(key: str) -> str | None:
     if kind := (SHARED | OF_OPERATORS).get(key):
         return kind
     prefix = max(filter(key.startswith, BY_PREFIX), key=len, default=None)
-    if prefix == keys.BARE.batch_prefix and key.endswith(":dead"):
-        return "set"
+    if prefix == keys.BARE.batch_prefix:
+        for suffix, kind in OF_BATCH.items():
+            if key.endswith(suffix):
+                return kind
     return None if prefix is None else BY_PREFIX[prefix]
 
 

@@ -38,8 +38,12 @@ Our own keys beside it, each absent while empty:
 | `arq:worker:<id>` | string | what the worker is and does, JSON | three heartbeats |
 | `arq:history:<id>` | list | one JSON object for each failed attempt | with the job, then as long as its result is kept |
 | `arq:queues` | sorted set | queues by when one of their workers last announced them, Unix ms | while workers or jobs are there, and a day longer |
-| `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | 30 days after its last change |
-| `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | as the batch |
+| `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | while its jobs wait, run or are dead, and 30 days longer |
+| `arq:batch:<id>:pending` | set | `<queue>|<id>` of the batch's jobs that wait or run | while they do |
+| `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | while they are dead |
+| `arq:batch:<id>:plan` | hash | `name`, `abandoned`, `closed_by`, `open_until_ms`, `ended_ms`, `cancelled_ms`; under `complete`, `success`, `death` the callbacks that are still to come, as the scripts enqueue them | as the batch |
+| `arq:batches` | sorted set | batches by when they began, Unix ms | trimmed by the poller, once the batch is gone |
+| `arq:batches:live` | sorted set | batches that have not ended by when the poller looks after them next, Unix ms | until they end |
 | `arq:ticks` | hash | `<queue>|<schedule>` → last tick enqueued, Unix ms; `<queue>|<schedule>|job` → id of its job, where jobs must not overlap | for good |
 | `arq:startup:<queue>|<name>` | string | the worker that enqueued this cron job as it started | a minute |
 | `arq:metrics` | sorted set | `<queue>|<job>` by its last count, Unix ms | trimmed by the poller after four days |
@@ -123,6 +127,8 @@ _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, HEALTH_SUFFIX))
 """As queues these would share keys with arq's own queue, `arq:queue`."""
 
 BATCH_TTL_S = 30 * 86_400
+BATCH_LOOK_S = 600
+"""How often the poller looks whether the jobs of a batch are still there."""
 ASIDE_TTL_S = 30 * 86_400
 ASIDE_MOST = 1000
 """How many keys that were set aside are kept at most."""
@@ -149,6 +155,8 @@ class Keys:
         self.queues: Final = base + "queues"
         self.history_prefix: Final = base + "history:"
         self.batch_prefix: Final = base + "batch:"
+        self.batches: Final = base + "batches"
+        self.live_batches: Final = base + "batches:live"
         self.worker_prefix: Final = base + "worker:"
         self.ticks: Final = base + "ticks"
         self.metrics: Final = base + "metrics"

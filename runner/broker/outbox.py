@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -27,8 +27,17 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_S = 0.05
 _CLOSING = "the event loop is closing"
 
-Block = tuple[str, bytes] | NewJob
-"""A job in short, the fields of `FreshJob` as a plain tuple, or in full."""
+
+class BatchJob(NamedTuple):
+    """A job in short that belongs to a batch."""
+
+    id: str
+    body: bytes
+    batch: str
+
+
+Block = tuple[str, bytes] | BatchJob | NewJob
+"""A job in short, the fields of `FreshJob` as a plain tuple or with its batch, or in full."""
 
 Parcel = tuple[list[Block], asyncio.Future[list[bool]], float, int]
 """

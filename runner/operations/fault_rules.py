@@ -122,6 +122,8 @@ def is_of_form(key: str, field: bytes, value: bytes) -> bool:
         return True
     if key.startswith(keys.BARE.bulk_prefix) and field in {b"action", b"selection"}:
         return True
+    if key.startswith(keys.BARE.batch_prefix) and key.endswith(":plan"):
+        return not field.endswith(b"_ms") or count_of(value) is not None
     if key.startswith(_OF_COUNTS):
         return _COUNT.fullmatch(value) is not None
     if not key.startswith(keys.BARE.queue_prefix):

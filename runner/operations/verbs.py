@@ -302,6 +302,31 @@ SCHEDULE_VERBS: Mapping[str, Verb] = {
 }
 
 
+BATCH_VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            name="cancel",
+            states=frozenset({"open", "running"}),
+            help="Abort the batch's jobs that wait or run, and refuse later ones.",
+            done="{}",
+            button="Cancel",
+            look="danger",
+            question="Cancel {}? Its jobs are aborted.",
+            said="Cancelled {}: {}.",
+        ),
+        Verb(
+            name="retry-dead",
+            states=frozenset({"open", "running", "ended", "cancelled"}),
+            help="Run the batch's dead jobs again, with all their attempts.",
+            done="retried {}",
+            button="Retry dead",
+            said="Retried dead jobs of {}: {}.",
+        ),
+    )
+}
+
+
 def offered(verbs: Mapping[Any, V], state: str) -> list[V]:
     """Those of *verbs* that are offered in *state*."""
     return [verb for verb in verbs.values() if state in verb.states]

@@ -13,9 +13,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from runner import wall_clock
+from runner.batch_books import CALLBACKS
 from runner.broker import keys
 from runner.broker.reading import Reader, answers
+from runner.errors import ConfigurationError
 from runner.handle import JobState
+from runner.operations.batches import batch
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.operations.batches import BatchView
     from runner.operations.catalog import Catalog
     from runner.operations.job import JobView
     from runner.operations.processes import WorkerView
@@ -37,6 +41,7 @@ class Cause(StrEnum):
     """What a job waits for, or why it does not wait any more."""
 
     GONE = "gone"
+    BATCH = "batch"
     DONE = "done"
     DEAD = "dead"
     RUNNING = "running"
@@ -78,12 +83,52 @@ async def why(redis: Redis, queues: Sequence[str], job_id: str, catalog: Catalog
     queue = await find_queue(redis, queues, job_id)
     view = None if queue is None else await job(redis, queue, job_id, catalog)
     if view is None:
-        return Why(
+        return await _callback(redis, job_id) or Why(
             Cause.GONE,
             f"There is no job {job_id} in {', '.join(queues)}: it was never enqueued, was deleted, "
             "or is done and its result is no longer kept.",
         )
     return await explain(redis, view)
+
+
+async def _callback(redis: Redis, job_id: str) -> Why | None:
+    """Explain a job that a batch enqueues later; None if none does."""
+    batch_id, _, how = job_id.rpartition(":")
+    if how not in CALLBACKS or not batch_id:
+        return None
+    try:
+        one = (await batch(redis, batch_id)).batch
+    except ConfigurationError:
+        return None
+    if how not in one.to_come:
+        return None
+    counts = {"waiting or running": one.waiting, "dead": one.dead, "aborted": one.aborted}
+    counts["failed"] = one.failed
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    is_open = " Its creator still adds jobs." if one.state == "open" else ""
+    return Why(
+        Cause.BATCH,
+        f"It is a callback of the batch {one.name or batch_id}, and comes {_COMES[how]}. Of "
+        f"{counted(one.total, 'job')}, {one.done:,} are done{told and f', {told}'}.{is_open}",
+        remedy=_remedy(one, how),
+    )
+
+
+_COMES = {
+    "complete": "once none of its jobs waits or runs",
+    "success": "once all of its jobs are done",
+    "death": "when the first of its jobs dies",
+}
+
+
+def _remedy(one: BatchView, how: str) -> str:
+    if how != "success" or one.waiting:
+        return ""
+    if one.state == "cancelled":
+        return "It never comes: the batch was cancelled."
+    if one.aborted or one.failed:
+        return "It never comes: a job that was aborted or has failed is not done."
+    return f"Retry the dead jobs: pipeline batches retry-dead {one.batch_id}." if one.dead else ""
 
 
 async def explain(redis: Redis, view: JobView) -> Why:

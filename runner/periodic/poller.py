@@ -6,7 +6,8 @@ Each poll
 2. refreshes the queue gauges;
 3. removes workers that are gone from the register, offers parked jobs, trims the dead sets;
 4. announces the queues that are worked, and forgets those that nobody uses;
-5. stores its time, which the health check reads.
+5. looks after batches whose creator is lost, or whose jobs were ended by another program;
+6. stores its time, which the health check reads.
 
 `turns` decides which worker polls, and enqueues what comes due between two polls. The jobs of a
 dead worker need no rescue here: their leases end, and any worker claims them.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from runner.batch_books import look_after, trim_batches
 from runner.broker import keys
 from runner.broker.announced import announce_worked, forget_unused
 from runner.broker.reading import Unreadable, answers, count_of
@@ -100,6 +102,8 @@ class Poller:
         await announce_worked(self._redis, self._queues, now_ms=now_ms)
         await forget_unused(self._redis, now_ms=now_ms)
         await trim_by_time(self._redis, now_ms=now_ms)
+        await look_after(self._redis, now_ms=now_ms)
+        await trim_batches(self._redis)
         await note_memory(self._redis)
 
     async def enqueue_due(self, now: datetime) -> None:

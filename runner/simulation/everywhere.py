@@ -15,6 +15,7 @@ world's time. Whatever it raises is raised here.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runner import current
@@ -56,12 +57,13 @@ def crash_everywhere(
     *workers: type[WorkerSettings],
     seed: int | str = 0,
     longest_s: float = _DAY_S,
+    most: int | None = None,
 ) -> int:
     """
     Run *scenario* once for each step of the first worker, which is killed right after that step.
 
     The steps come in an order that spreads them evenly: what breaks anywhere in a twentieth of them
-    is found within some forty runs.
+    is found within some forty runs. most: try so many of them at most; None for all.
 
     Returns:
         How many steps there were. Whatever the scenario raises is raised, with a note that says
@@ -69,7 +71,7 @@ def crash_everywhere(
     """
     whole = _Stage(scenario, workers, seed)
     whole.play(longest_s)
-    for step in _spread(whole.steps):
+    for step in islice(_spread(whole.steps), most):
         try:
             _Stage(scenario, workers, seed, crash_after=step).play(longest_s)
         except BaseException as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from runner.admin import aborted_result
+from runner.batch_books import BatchProgress, QueueProgress
 from runner.broker import keys
 from runner.codec import decode_job, encode_shown
 from runner.current import redirect
@@ -17,7 +18,7 @@ from runner.sealing import keys_for_tests
 from runner.testing.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runner.decorator import Job
     from runner.enqueue import Enqueue
@@ -59,8 +60,8 @@ class Record:
     """
     One job, and how it is with it.
 
-    spent: attempts that failed. result, error: what a handle reads, as JSON; kept_until: of the
-    result; None for ever.
+    spent: attempts that failed. ended_as: the state that its batch counts. result, error: what a
+    handle reads, as JSON; kept_until: of the result; None for ever.
     """
 
     request: Enqueue
@@ -72,6 +73,7 @@ class Record:
     result: bytes | None = None
     kept_until: datetime | None = None
     error: bytes | None = None
+    ended_as: str = ""
 
     @property
     def is_pending(self) -> bool:
@@ -87,15 +89,57 @@ class Record:
         return Enqueued(request.name, request.job_id, request.queue, args, kwargs, delay_s)
 
 
+@dataclass(slots=True, eq=False)
+class BatchRecord:
+    """The jobs of a batch, the callbacks that are still to come, and whether jobs may come."""
+
+    jobs: list[Record] = field(default_factory=list)
+    callbacks: dict[str, Enqueue] = field(default_factory=dict)
+    is_open: bool = False
+    is_cancelled: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no job is left to run, and none is to come."""
+        return not self.is_open and not any(job.is_pending for job in self.jobs)
+
+    def due_callbacks(self) -> Iterator[Enqueue]:
+        """Yield those whose time has come, each once."""
+        endings = {job.ended_as for job in self.jobs}
+        is_due = {
+            "death": "dead" in endings,
+            "complete": self.has_ended,
+            "success": self.has_ended and not self.is_cancelled and endings <= {"done"},
+        }
+        for how, is_it in is_due.items():
+            if is_it and how in self.callbacks:
+                yield self.callbacks.pop(how)
+
+    def progress(self) -> BatchProgress:
+        """Return its counts."""
+        queues: dict[str, QueueProgress] = {}
+        for job in self.jobs:
+            one = QueueProgress(total=1, retries=job.spent)
+            if job.ended_as:
+                one = replace(one, **{job.ended_as: 1})
+            queue = job.request.queue
+            queues[queue] = queues.get(queue, QueueProgress()) + one
+        return BatchProgress(dict(sorted(queues.items())), self.is_open)
+
+
 class Kept:
     """Jobs by their ids, and a clock by which they are due."""
 
     def __init__(self, now: datetime | None) -> None:
         self.clock = Clock(now)
         self._records: dict[str, Record] = {}
+        self._batches: dict[str, BatchRecord] = {}
 
     async def put(self, request: Enqueue, /) -> bool:
-        """Keep a job; refuse it if the one of its id is pending."""
+        """Keep a job; refuse it if the one of its id is pending, or its batch was cancelled."""
+        batch = None if request.batch_id is None else self._batch(request.batch_id)
+        if batch is not None and batch.is_cancelled:
+            return False
         request.enqueued_ms = self.clock.now_ms
         known = self._records.get(request.job_id)
         if request.unique and known is not None and known.is_pending:
@@ -105,6 +149,8 @@ class Kept:
         else:
             due = self.clock.now + timedelta(milliseconds=request.delay_ms or 0)
         record = self._records[request.job_id] = Record(request, request.body(), due)
+        if batch is not None:
+            batch.jobs.append(record)
         await self._added(record)
         return True
 
@@ -167,11 +213,46 @@ class Kept:
         record = self._found(queue, job_id)
         if record is not None and record.is_pending:
             self._abort(record)
+            await self._call_back(record.request.batch_id)
 
     def _abort(self, record: Record) -> None:
-        record.stage = Stage.DONE
+        record.stage, record.ended_as = Stage.DONE, "aborted"
         queue_key = keys.of(self).queue_key(record.request.queue)
         record.result = encode_shown(aborted_result(queue_key))
+
+    def _batch(self, batch_id: str) -> BatchRecord:
+        return self._batches.setdefault(batch_id, BatchRecord())
+
+    async def _call_back(self, batch_id: str | None) -> None:
+        """Enqueue the callbacks of a batch whose time has come."""
+        if batch_id is not None:
+            for request in [*self._batch(batch_id).due_callbacks()]:
+                await self.put(request)
+
+    async def open_batch(self, batch_id: str, callbacks: Mapping[str, Enqueue], /) -> None:
+        """Let the batch not end until it is closed; *callbacks* follow then."""
+        batch = self._batch(batch_id)
+        batch.callbacks, batch.is_open, batch.is_cancelled = dict(callbacks), True, False
+
+    async def close_batch(self, batch_id: str, /) -> None:
+        """Let the batch end once its jobs have."""
+        self._batch(batch_id).is_open = False
+        await self._call_back(batch_id)
+
+    async def cancel_batch(self, batch_id: str, /) -> bool:
+        """Abort its jobs, and refuse later ones; False if it has ended."""
+        batch = self._batch(batch_id)
+        if batch.has_ended:
+            return False
+        batch.is_open, batch.is_cancelled = False, True
+        for record in [job for job in batch.jobs if job.is_pending]:
+            self._abort(record)
+        await self._call_back(batch_id)
+        return True
+
+    def batch_progress(self, batch_id: str, /) -> BatchProgress:
+        """Return the counts of a batch."""
+        return self._batch(batch_id).progress()
 
 
 class Collected(Kept):

@@ -20,7 +20,17 @@ from runner.sealing import keys_for_tests
 from runner.testing.memory import Enqueued, JobError, Kept, Record, Stage
 from runner.testing.stages import Stages, waiting_jobs
 from runner.worker.held import Ended
-from runner.worker.outcome import Dead, Done, Outcome, Parked, Released, Retrying, Stop
+from runner.worker.outcome import (
+    Aborted,
+    Dead,
+    Done,
+    Failed,
+    Outcome,
+    Parked,
+    Released,
+    Retrying,
+    Stop,
+)
 from runner.worker.results import history_entry, result_of
 
 if TYPE_CHECKING:
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from runner.worker_settings import WorkerSettings
 
 _OPTIONS = WorkerOptions()
+_ENDED_AS: dict[type[object], str] = {Done: "done", Aborted: "aborted", Failed: "failed"}
 _MOST_STEPS = 100_000
 """Of what has no end in time: a job that is always retried without charge is never over."""
 
@@ -57,6 +68,7 @@ class _Running(Kept):
         held = record.held
         assert held is not None  # noqa: S101 -- it has run
         self._settle(record, held, outcome)
+        await self._call_back(record.request.batch_id)
         return outcome
 
     def _settle(self, record: Record, held: Held, outcome: Outcome | None) -> None:
@@ -77,8 +89,10 @@ class _Running(Kept):
                 record.stage = Stage.PARKED
             case Dead(error=error):
                 record.stage, record.error = Stage.DEAD, history_entry(ended, error)
+                record.ended_as = "dead"
             case _:
                 record.stage = Stage.DONE
+                record.ended_as = _ENDED_AS[type(outcome)]
                 if keep_s != 0:
                     queue_key = keys.of(self).queue_key(record.request.queue)
                     record.result = result_of(ended, queue_key)

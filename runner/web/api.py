@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from runner.admin import Found  # noqa: TC001 -- the API's schema reads it
 from runner.errors import ConfigurationError
-from runner.operations import audit, metrics, schedules
+from runner.operations import audit, batches, metrics, schedules
 from runner.operations.actions import Request, known_queue
 from runner.operations.bulk import (
     PATIENCE_S,
@@ -35,7 +35,7 @@ from runner.operations.paging import LISTED
 from runner.operations.processes import Process, processes
 from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store
-from runner.operations.verbs import Action
+from runner.operations.verbs import BATCH_VERBS, Action
 from runner.operations.why import Why, why
 from runner.web.endpoint import Done, Endpoint
 from runner.web.openapi import openapi
@@ -48,10 +48,12 @@ if TYPE_CHECKING:
     from runner.web.dashboard import Dashboard
 
 _MOST_ROWS = 500
+_MOST_SKIPPED = 1_000_000
 
 _QueueName = Annotated[str, Field(description="Name of the queue.", min_length=1)]
 _JobId = Annotated[str, Field(description="Id of the job.", min_length=1)]
 _JobName = Annotated[str, Field(description="Name of the job.", min_length=1)]
+_BatchId = Annotated[str, Field(description="Id of the batch.", min_length=1)]
 _ScheduleName = Annotated[str, Field(description="Name of the schedule.", min_length=1)]
 _Hours = Annotated[int, Field(description="Hours to look back.", ge=1, le=metrics.LONGEST_HOURS)]
 _SELECTION: dict[str, Any] = {
@@ -101,6 +103,18 @@ class ActionDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What an action did.
+
+    Attributes:
+        outcome: Said in words.
+    """
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Enqueued:
     """
     The job that a schedule enqueued.
@@ -119,6 +133,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         *_jobs(dashboard),
         *_bulk(dashboard),
         *_processes(dashboard),
+        *_batches(dashboard),
         *_schedules(dashboard),
         *_metrics(dashboard),
         *_records(dashboard),
@@ -291,6 +306,63 @@ def _processes(dashboard: Dashboard) -> list[Endpoint]:
                     str, Field(description="`quiet`, `resume` or `stop`.", min_length=1)
                 ],
             },
+        ),
+    ]
+
+
+def _batches(dashboard: Dashboard) -> list[Endpoint]:
+    redis = dashboard.redis
+
+    async def some_batches(request: WebRequest) -> batches.BatchPage:
+        skip = whole_number(request, "skip", 0, _MOST_SKIPPED)
+        return await batches.batches(redis, skip=skip)
+
+    async def one_batch(request: WebRequest) -> batches.BatchDetail:
+        return await _batch(request)
+
+    async def act(request: WebRequest) -> Outcome:
+        detail, verb = await _batch(request), BATCH_VERBS.get(request.path_params["verb"])
+        if verb is None:
+            raise HTTPException(404, f"an action is one of {', '.join(BATCH_VERBS)}")
+        operator = dashboard.operator(request)
+        return Outcome(await batches.act(redis, operator, verb, detail.batch.batch_id))
+
+    async def _batch(request: WebRequest) -> batches.BatchDetail:
+        try:
+            return await batches.batch(redis, request.path_params["batch_id"])
+        except ConfigurationError as error:
+            raise HTTPException(404, str(error)) from None
+
+    batch_id = {"batch_id": _BatchId}
+    verb = Annotated[str, Field(description="`cancel` or `retry-dead`.", min_length=1)]
+    return [
+        Endpoint(
+            "GET",
+            "/api/batches",
+            "List batches, the latest first",
+            batches.BatchPage,
+            some_batches,
+            {
+                "skip": Annotated[
+                    int, Field(description="How many to skip.", ge=0, le=_MOST_SKIPPED)
+                ]
+            },
+        ),
+        Endpoint(
+            "GET",
+            "/api/batches/{batch_id}",
+            "Show a batch and some of its jobs",
+            batches.BatchDetail,
+            one_batch,
+            batch_id,
+        ),
+        Endpoint(
+            "POST",
+            "/api/batches/{batch_id}/{verb}",
+            "Cancel a batch, or retry its dead jobs",
+            Outcome,
+            act,
+            {**batch_id, "verb": verb},
         ),
     ]
 

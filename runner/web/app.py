@@ -16,7 +16,7 @@ from runner.broker.outage import no_answer
 from runner.errors import RunnerError, UnreadableError
 from runner.web import api, prometheus
 from runner.web.guard import Guard
-from runner.web.pages import actions, jobs, login, overview, queues, records, sessions
+from runner.web.pages import actions, batches, jobs, login, overview, queues, records, sessions
 from runner.web.static_files import STATIC, content
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def dashboard_app(
             *actions.routes(dashboard),
             *queues.routes(dashboard),
             *jobs.routes(dashboard),
+            *batches.routes(dashboard),
             *records.routes(dashboard),
             *login.routes(dashboard),
             *sessions.routes(dashboard),

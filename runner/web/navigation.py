@@ -33,6 +33,7 @@ _OWN = (
     Link("Scheduled", "/scheduled", "scheduled", "d"),
     Link("Retries", "/retries", "retrying", "t"),
     Link("Dead", "/dead", "dead", "e", counts="dead", is_first=True),
+    Link("Batches", "/batches", "batches", "b"),
     Link("Schedules", "/schedules", "schedules", "s"),
     Link("Metrics", "/metrics/jobs", "metrics", "m"),
 )

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from runner import Batch
 from runner.operations import audit
 from tests.browser.site import MARKUP, QUEUES, Gate, Site, hostile, notify, sync_channel
 
@@ -30,6 +31,7 @@ PATHS = (
     "/dead",
     "/metrics/jobs",
     "/metrics/jobs/default/notify",
+    "/batches",
     "/schedules",
     "/audit",
     "/all?action=delete&queue=default&state=dead",
@@ -37,13 +39,23 @@ PATHS = (
 
 
 async def _fill() -> None:
-    """Enqueue jobs in every state."""
+    """Enqueue jobs in every state, and a batch."""
+    await _batch()
     for number in range(4):
         await notify.enqueue(f"UC{number}", api_token="s3cret-s3cret")  # noqa: S106
     for number in range(2):  # two slots stay free
         await sync_channel.enqueue(f"UC{number}", note=MARKUP)
     await hostile.enqueue(MARKUP)
     await sync_channel.options(delay_s=3600).enqueue("UClater")
+
+
+async def _batch() -> str:
+    """Open a batch of two jobs that are due later."""
+    callback = sync_channel.call("all")
+    async with Batch(MARKUP, success=callback, complete=callback) as batch:
+        await sync_channel.options(delay_s=3600).enqueue("UCnext")
+        await sync_channel.options(delay_s=3600).enqueue("UClater")
+    return batch.id
 
 
 def _wait_for_dead(page: Page, many: int) -> None:
@@ -251,3 +263,21 @@ def test_every_queue_has_a_page(page: Page) -> None:
     for queue in QUEUES:
         page.goto(f"/queues/{queue}")
         expect(page.get_by_role("heading", name=queue)).to_be_visible()
+
+
+def test_batch_is_followed_and_cancelled_from_its_page(
+    page: Page, site: Site, picture: Camera
+) -> None:
+    """Its counts, its jobs and what is still to come; cancelled, it ends."""
+    batch_id = site.do(_batch())
+    page.goto("/batches")
+    picture(page, "batches")
+    page.get_by_role("link", name=MARKUP).click()
+    expect(page.locator("main h1")).to_have_text(MARKUP)
+    expect(page.locator("p.id")).to_have_text(batch_id)
+    expect(page.get_by_text("Still to come: complete, success.")).to_be_visible()
+    picture(page, "batch")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(f"Cancelled {batch_id}: done.")).to_be_visible()
+    expect(page.locator("#batch")).to_contain_text("cancelled")

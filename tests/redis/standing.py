@@ -92,15 +92,16 @@ async def record(url: str, prefix: str = "") -> Snapshot:
     own = keys.of(redis)
     queue_key = own.queue_key(QUEUE)
     use(redis)
-    batch, operator = Batch(), Operator(redis, "ada")
+    batch = Batch("nightly", complete=work.call(number=4))
+    operator = Operator(redis, "ada")
     options: dict[str, Any] = {"release": "v1", "poll_interval_s": 3600.0, "schedule": SCHEDULE}
     async with mortal(url, *JOBS, prefix=prefix, **options) as lost:
         one = lost.worker
         await (await work.enqueue(number=1)).result(timeout_s=20)
-        with batch.joined():
+        async with batch:
             await doomed.options(job_id="dead").enqueue()
+            later = await work.options(delay_s=3600).enqueue(number=2)
         retrying = await fail.enqueue()
-        later = await work.options(delay_s=3600).enqueue(number=2)
         held = await hold.enqueue()
         await stage.started.next()
         await redis.enqueuer.put(Enqueue(QUEUE, "parked", "stranger"))

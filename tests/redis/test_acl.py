@@ -157,8 +157,7 @@ async def test_jobs_pass_through_their_whole_life(acl: Server) -> None:
     """Enqueued by the one user and worked by the other; Redis refuses them nothing on the way."""
     client = connect(acl.url("client"))
     use(client)
-    batch = Batch()
-    with batch.joined():
+    async with Batch("all", complete=quick.call(99), death=quick.call(98)) as batch:
         done = [await quick.enqueue(number) for number in range(50)]
         await quick.enqueue_many([{"number": number} for number in range(50)])
         retried = await fails.enqueue(1)
@@ -309,7 +308,6 @@ FOR_WORKERS = [
     "GET arq:worker:x",
     "HSET arq:ticks x 1",
     "DEL arq:batch:x",
-    "HGETALL arq:batch:x",
     "SCAN 0",
     "INFO",
     "EVAL return(redis.call('DEL','arq:job:x')) 0",

@@ -94,8 +94,10 @@ async def test_deleting_all_dead_leaves_nothing_of_a_thousand(
     assert await other.state() is JobState.READY
     left = {key.decode() for key in await redis.keys()}
     allowed = {KEY, KEY + ":wake", keys.ARQ.job_prefix + other.id, keys.ARQ.batch_prefix + batch.id}
+    allowed.add(f"{keys.ARQ.batch_prefix}{batch.id}:pending")
     beside = (
         keys.ARQ.queues,
+        keys.ARQ.batches,
         keys.ARQ.ticks,
         keys.ARQ.fence,
         keys.ARQ.metrics,

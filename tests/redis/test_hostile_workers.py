@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner import Batch, Bury, Context, JobState, job
-from runner.broker import keys
+from runner.broker import key_types, keys
 from runner.worker import counts
 from tests import hostile
 from tests.runner_kit import (
@@ -54,7 +54,10 @@ async def _key(redis: QueueClient, pattern: str, one: Worker, batch: Batch) -> s
     """The key of *pattern* that this worker, its queue or the job `victim` has."""
     fixed = {
         keys.ARQ.batch_prefix + "*": keys.ARQ.batch_prefix + batch.id,
-        keys.ARQ.batch_prefix + "*:dead": f"{keys.ARQ.batch_prefix}{batch.id}:dead",
+        **{
+            f"{keys.ARQ.batch_prefix}*{suffix}": f"{keys.ARQ.batch_prefix}{batch.id}{suffix}"
+            for suffix in key_types.OF_BATCH
+        },
         keys.ARQ.worker_prefix + "*": keys.ARQ.worker_prefix + one.id,
         keys.ARQ.order_prefix + "*": keys.ARQ.order_prefix + one.id,
         keys.ARQ.metrics_guard_prefix + "*": keys.ARQ.metrics_guard_prefix + one.id,

@@ -346,7 +346,7 @@ async def _rests(redis: QueueClient) -> bool:
 
 async def test_move_takes_a_job_to_another_queue(redis: QueueClient, operator: Operator) -> None:
     """With its due time and its batch; a job that has moved on is left alone."""
-    with Batch("b").joined():
+    with Batch(id="b").joined():
         handle = await sync.options(delay_s=60).enqueue("UC1")
 
     found = await operator.act(Request(Action.MOVE, to="analytics"), QUEUE, handle.id)
@@ -354,7 +354,7 @@ async def test_move_takes_a_job_to_another_queue(redis: QueueClient, operator: O
     assert found == "waiting"
     assert await operator.act(Request(Action.MOVE, to="analytics"), QUEUE, handle.id) == "gone"
     assert await find_queue(redis, QUEUES, handle.id) == "analytics"
-    progress = await Batch("b").progress(redis)
+    progress = await Batch(id="b").progress(redis)
     assert progress.queues["analytics"].total == 1
     assert progress.queues[QUEUE].total == 0
     assert (await queue(redis, "analytics")).scheduled == 1

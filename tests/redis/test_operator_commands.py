@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs import notify, sync_channel
-from runner import Bury, Context, job
+from runner import Batch, Bury, Context, job
+from runner.admin import Admin
 from runner.broker import keys
 from runner.client import connect
 from runner.commands.run_command import run_command
 from runner.configuration import use_config_file
-from runner.current import use
+from runner.current import current_client, use
 from runner.errors import JobFailedError
 from runner.operations.audit import entries
 from runner.program import cli
@@ -323,3 +324,39 @@ def test_sessions_are_listed_and_revoked(pipeline: Terminal) -> None:
     assert pipeline("sessions", "revoke", "--user", "ada") == (0, "Revoked 0 sessions.\n", "")
     assert [one["name"] for one in pipeline.json("sessions", "list")] == ["eve"]
     assert pipeline("sessions", "revoke", "--all") == (0, "Revoked 1 session.\n", "")
+
+
+def test_batches_are_listed_shown_and_acted_on(pipeline: Terminal) -> None:
+    """With their counts, callbacks and jobs; each action is in the audit log."""
+
+    async def begin(_: QueueClient) -> tuple[str, str]:
+        callback = notify.call(key="report")
+        async with Batch("nightly\x1b[31m", success=callback) as batch:
+            ids = [(await sync_channel.enqueue(channel_id=one)).id for one in "ab"]
+        await Admin(current_client()).bury("default", ids[0])
+        return batch.id, ids[1]
+
+    batch_id, waiting_id = pipeline.meanwhile(begin)
+    [row] = pipeline.json("batches", "list")["rows"]
+    assert (row["batch_id"], row["total"], row["dead"], row["waiting"]) == (batch_id, 2, 1, 1)
+    assert (row["state"], row["to_come"]) == ("running", ["success"])
+    status, out, _ = pipeline("batches", "show", batch_id)
+    assert status == 0
+    assert "\x1b" not in out
+    assert f"  default  {waiting_id}" in out
+    assert "0 of 2 jobs done, 1 dead, 1 waiting" in out
+    status, out, _ = pipeline("why", f"{batch_id}:success")
+    assert "Of 2 jobs, 0 are done, 1 waiting or running, 1 dead." in out
+
+    assert pipeline("batches", "retry-dead", batch_id)[1] == f"{batch_id}: retried 1 of 1 dead\n"
+    assert pipeline("batches", "cancel", batch_id)[1] == f"{batch_id}: done\n"
+    assert pipeline("batches", "cancel", batch_id)[1] == f"{batch_id}: nothing: it has ended\n"
+    assert pipeline.json("batches", "list")["rows"][0]["state"] == "cancelled"
+    assert "It never comes: the batch was cancelled." in pipeline("why", f"{batch_id}:success")[1]
+    status, _, err = pipeline("batches", "show", "nothing")
+    assert (status, "there is no batch 'nothing'" in err) == (2, True)
+
+    async def recorded(redis: QueueClient) -> list[str]:
+        return [entry.action for entry in (await entries(redis)).entries]
+
+    assert {"retry-dead batch", "cancel batch"} <= set(pipeline.meanwhile(recorded))

@@ -100,7 +100,7 @@ async def test_an_application_sees_nothing_of_another(redis_url: str, redis: Que
         with using(one):
             states = [await JobHandle(job_id, "default").state() for job_id in recorded.jobs]
             assert set(states) == {JobState.UNKNOWN}
-        assert (await Batch(recorded.batch_id).progress(one)).queues == {}
+        assert (await Batch(id=recorded.batch_id).progress(one)).queues == {}
         doctor = Inspector(one, queues, most=10_000, for_s=LONG_S, by="ada")
         assert await doctor.faults() == []
         assert doctor.looked_at == 0
@@ -123,7 +123,7 @@ async def test_same_ids_live_apart(redis_url: str, redis: QueueClient) -> None:
     with using(shop):
         handle = await work.options(job_id="mine").enqueue(1)
         assert handle.created
-        batch = Batch("both")
+        batch = Batch(id="both")
         with batch.joined():
             dead = await doomed.options(job_id="dead").enqueue()
     async with working(redis_url, work, doomed, prefix=SHOP, **options):
@@ -134,8 +134,8 @@ async def test_same_ids_live_apart(redis_url: str, redis: QueueClient) -> None:
     with using(forum):
         assert await waiting.state() is JobState.READY
         assert await lost.state() is JobState.READY
-        assert (await Batch("both").progress(forum)).queues == {}
-    assert (await Batch("both").progress(shop)).dead == 1
+        assert (await Batch(id="both").progress(forum)).queues == {}
+    assert (await Batch(id="both").progress(shop)).dead == 1
     assert await last_ticks(forum, schedule) == [None]
     await Operator(shop, "ada").pause("default")
     assert (await queue(forum, "default")).paused is None

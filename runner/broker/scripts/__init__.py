@@ -11,7 +11,7 @@ import re
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from runner.broker.keys import ASIDE_MOST, ASIDE_TTL_S, WAKE_TOKENS
+from runner.broker.keys import ASIDE_MOST, ASIDE_TTL_S, BATCH_LOOK_S, WAKE_TOKENS
 from runner.broker.scripts import fields
 
 _HERE = files(__name__)
@@ -34,6 +34,7 @@ _CONSTANTS = {
     "CRASHES_KEPT_MS": str(_CRASHES_KEPT_MS),
     "REVOKED_MS": str(_REVOKED_MS),
     "ASIDE_MOST": str(ASIDE_MOST),
+    "BATCH_LOOK_MS": str(BATCH_LOOK_S * 1000),
     "ASIDE_KEPT_MS": str(ASIDE_TTL_S * 1000),
 }
 _PLACE = re.compile(rf"\b[A-Z_]+\.[a-z_]+\b|\b(?:{'|'.join(_CONSTANTS)})\b")
@@ -85,7 +86,7 @@ SCRIPTS: Final = {
         "enqueue.lua",
         fields.EnqueueHead,
         {"FRESH": fields.FreshJob, "JOB": fields.NewJob},
-        begins_with=("aside.lua",),
+        begins_with=("fresh.lua", "aside.lua", "batches.lua"),
     ),
     "claim": Script(
         "claim.lua",
@@ -109,6 +110,8 @@ SCRIPTS: Final = {
             "death.lua",
             "out_of_reach.lua",
             "unstarted.lua",
+            "batches.lua",
+            "gone.lua",
         ),
     ),
     "renew": Script(
@@ -121,7 +124,13 @@ SCRIPTS: Final = {
         "admin.lua",
         fields.AdminHead,
         {"JOB": fields.AdminJob},
-        begins_with=("aside.lua", "death.lua", "out_of_reach.lua"),
+        begins_with=("aside.lua", "death.lua", "out_of_reach.lua", "batches.lua", "gone.lua"),
+    ),
+    "batch": Script(
+        "batch.lua",
+        fields.BatchHead,
+        {"MEMBER": fields.BatchMember},
+        begins_with=("aside.lua", "batches.lua", "gone.lua"),
     ),
     "count": Script(
         "count.lua", fields.CountHead, {"JOB": fields.JobCount}, begins_with=("aside.lua",)
@@ -152,6 +161,7 @@ START = SCRIPTS["start"].text()
 SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
+BATCH = SCRIPTS["batch"].text()
 COUNT = SCRIPTS["count"].text()
 BEAT = SCRIPTS["beat"].text()
 ENDED = SCRIPTS["ended"].text()

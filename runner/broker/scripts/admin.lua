@@ -50,14 +50,14 @@ end
 
 local function count(batch, field, by)
   if batch then
-    count_in_batch(batch, name .. '|' .. field, by, batch_ttl)
+    count_in_batch(batch, name .. '|' .. field, by)
   end
 end
 
 local function leave_dead(id, batch)
   redis.call('ZREM', queue .. ':dead', id)
   if batch then
-    redis.pcall('SREM', base .. 'batch:' .. batch .. ':dead', name .. '|' .. id)
+    note_in(book_of(batch).revived, name, id)
     count(batch, 'dead', -1)
   end
 end
@@ -94,6 +94,15 @@ local function revive(id, batch)
   -- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
   redis.call('SET', base .. 'retry:' .. id, '0')
   redis.call('DEL', base .. 'result:' .. id)
+  return id
+end
+
+-- The same for one that stays in this queue.
+local function revive_here(id, batch)
+  id = revive(id, batch)
+  if batch then
+    note_in(book_of(batch).come, name, id)
+  end
   return id
 end
 
@@ -134,7 +143,7 @@ end
 local act = {}
 
 function act.run(id, state, batch)
-  id = state == 'dead' and revive(id, batch) or id
+  id = state == 'dead' and revive_here(id, batch) or id
   wait_until(id, due_now(id))
 end
 
@@ -143,7 +152,7 @@ function act.reschedule(id, state, batch)
   if due == '' then
     due = string.format('%.4f', now + tonumber(ARGV[HEAD.delay_ms]))
   end
-  wait_until(state == 'dead' and revive(id, batch) or id, due)
+  wait_until(state == 'dead' and revive_here(id, batch) or id, due)
 end
 
 function act.bury(id, state, batch)
@@ -155,12 +164,9 @@ function act.bury(id, state, batch)
   redis.call('PERSIST', base .. 'job:' .. id)
   redis.call('RPUSH', base .. 'history:' .. id, ARGV[HEAD.entry])
   redis.call('SETNX', base .. 'retry:' .. id, '0')
-  id = give_up_id(queue, id, now)
-  redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
-  if batch then
-    note_dead_of_batch(batch, name .. '|' .. id, batch_ttl)
-    count(batch, 'dead', 1)
-  end
+  local dead_id = give_up_id(queue, id, now)
+  redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), dead_id)
+  gone(name, id, batch, 'dead', dead_id)
 end
 
 function act.delete(id, state, batch)
@@ -176,6 +182,7 @@ function act.delete(id, state, batch)
   forget(id)
   redis.call('DEL', base .. 'history:' .. id)
   count(batch, 'total', -1)
+  gone(name, id, batch, '')
 end
 
 function act.trim(id, state, batch)
@@ -198,8 +205,10 @@ function act.move(id, state, batch)
     redis.call('ZADD', target .. ':retrying', retry, id)
   end
   count(batch, 'total', -1)
+  gone(name, id, batch, '')
   if batch then
-    count_in_batch(batch, target_name .. '|total', 1, batch_ttl)
+    count_in_batch(batch, target_name .. '|total', 1)
+    note_in(book_of(batch).come, target_name, id)
   end
   woken[target] = (woken[target] or 0) + 1
 end
@@ -216,7 +225,7 @@ function act.abort(id, state, batch, result)
   else
     redis.call('DEL', base .. 'history:' .. id)
   end
-  count(batch, 'aborted', 1)
+  gone(name, id, batch, 'aborted')
 end
 
 local states = {}
@@ -244,4 +253,5 @@ for key, jobs in pairs(woken) do
   redis.call('LPUSH', key .. ':wake', unpack(tokens))
   redis.call('LTRIM', key .. ':wake', 0, WAKE_TOKENS - 1)
 end
+close_books(now, batch_ttl)
 return states

@@ -83,17 +83,3 @@ local function text_at(key)
   return raw.call('MGET', key)[1]
 end
 
--- A batch whose counts are none of ours is not counted on: what came before would be missing.
-local function count_in_batch(batch, field, by, ttl)
-  local key = base .. 'batch:' .. batch
-  if not has_failed(raw.pcall('HINCRBY', key, field, by)) then
-    raw.call('EXPIRE', key, ttl)
-  end
-end
-
-local function note_dead_of_batch(batch, member, ttl)
-  local key = base .. 'batch:' .. batch .. ':dead'
-  if not has_failed(raw.pcall('SADD', key, member)) then
-    raw.call('EXPIRE', key, ttl)
-  end
-end

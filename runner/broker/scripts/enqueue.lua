@@ -7,35 +7,30 @@
 --
 -- Keeps: no body without an entry in its queue or dead set. A call that is repeated after a lost reply finds its own
 -- body, or its result, and returns what it returned the first time. A schedule's tick is enqueued once.
-local queue, job = KEYS[1], base .. 'job:'
+local queue, name, job = KEYS[1], ARGV[HEAD.queue], base .. 'job:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local replies, ready = {}, 0
 
-local function wake()
-  local tokens = {}
-  for i = 1, math.min(ready, WAKE_TOKENS) do
-    tokens[i] = '1'
-  end
+local function wake(tokens)
   redis.call('LPUSH', queue .. ':wake', unpack(tokens))
   redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
 end
 
-local first = HEAD.size + 1
+local function join(batch, id)
+  count_in_batch(batch, name .. '|total', 1)
+  note_in(book_of(batch).come, name, id)
+end
 
-if ARGV[HEAD.form] == 'fresh' then
-  local bodies, entries = {}, {}
-  for at = first, #ARGV, FRESH.size do
-    local id, n = ARGV[at + FRESH.id], 2 * ready
-    bodies[n + 1], bodies[n + 2] = job .. id, ARGV[at + FRESH.body]
-    entries[n + 1], entries[n + 2] = string.format('%.4f', now + ready * 0.00025), id
-    ready = ready + 1
+if entries then
+  if tokens then
+    redis.call('ZADD', queue, unpack(entries))
+    wake(tokens)
   end
-  if redis.call('MSETNX', unpack(bodies)) == 0 then
-    return 0
+  for i = 2, ARGV[HEAD.batch] ~= '' and #entries or 0, 2 do
+    join(ARGV[HEAD.batch], entries[i])
   end
-  redis.call('ZADD', queue, unpack(entries))
-  wake()
+  close_books(now, ARGV[HEAD.batch_ttl_s])
   return 1
 end
 
@@ -65,7 +60,7 @@ local function ticked(schedule, tick, at)
   if schedule == '' then
     return false
   end
-  local field = ARGV[HEAD.queue] .. '|' .. schedule
+  local field = name .. '|' .. schedule
   -- Earlier releases, some of whose workers may still run, know a schedule by its name alone.
   for _, last in ipairs({ redis.call('HGET', base .. 'ticks', field), redis.call('HGET', base .. 'ticks', schedule) }) do
     last = whole(last) or 0
@@ -90,13 +85,15 @@ local function ticked(schedule, tick, at)
   return false
 end
 
-for at = first, #ARGV, JOB.size do
+for at = HEAD.size + 1, #ARGV, JOB.size do
   local id, body, mode = ARGV[at + JOB.id], ARGV[at + JOB.body], ARGV[at + JOB.mode]
   local due, delay, expires = ARGV[at + JOB.due_ms], ARGV[at + JOB.delay_ms], ARGV[at + JOB.expires_ms]
   local batch, spent = ARGV[at + JOB.batch], ARGV[at + JOB.spent]
   local present, repeated = taken(id, body, mode)
   if present then
     replies[#replies + 1] = repeated and 1 or 0
+  elseif batch ~= '' and is_cancelled(batch) then
+    replies[#replies + 1] = 0
   elseif ticked(ARGV[at + JOB.schedule], ARGV[at + JOB.tick_ms], at) then
     replies[#replies + 1] = 0
   else
@@ -125,7 +122,7 @@ for at = first, #ARGV, JOB.size do
     end
     redis.call('ZADD', queue, string.format('%.4f', score), id)
     if batch ~= '' then
-      count_in_batch(batch, ARGV[HEAD.queue] .. '|total', 1, ARGV[HEAD.batch_ttl_s])
+      join(batch, id)
     end
     -- Also wake a worker for the earliest job of all: it has to rest for less long.
     if score <= now + 1 or redis.call('ZRANGE', queue, 0, 0)[1] == id then
@@ -136,6 +133,11 @@ for at = first, #ARGV, JOB.size do
 end
 
 if ready > 0 then
-  wake()
+  tokens = {}
+  for i = 1, math.min(ready, WAKE_TOKENS) do
+    tokens[i] = '1'
+  end
+  wake(tokens)
 end
+close_books(now, ARGV[HEAD.batch_ttl_s])
 return replies

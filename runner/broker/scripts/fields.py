@@ -20,13 +20,14 @@ Number = int | float | str
 class EnqueueHead(NamedTuple):
     """One call, for jobs of one queue."""
 
-    batch_ttl_s: Annotated[int, "seconds that a batch outlives its last change"]
+    batch_ttl_s: Annotated[int, "seconds that a batch is kept once its jobs have ended"]
     queue: Annotated[str, "the queue's name"]
     form: Annotated[
         str,
         "'fresh': short blocks, for jobs that are due now, have fresh random ids and are sent for "
         "the first time; '': full blocks",
     ] = ""
+    batch: Annotated[str, "of the form 'fresh': the batch to which all of them belong"] = ""
 
 
 class FreshJob(NamedTuple):
@@ -124,7 +125,7 @@ class SettleHead(NamedTuple):
     """One call, for outcomes of one queue: short blocks first, then full ones."""
 
     queue: Annotated[str, "the queue's name"]
-    batch_ttl_s: Annotated[int, "seconds that a batch outlives its last change"]
+    batch_ttl_s: Annotated[int, "seconds that a batch is kept once its jobs have ended"]
     short: Annotated[int, "how many blocks are short"] = 0
     short_keep_ms: Annotated[int, "how long to keep their results; -1 for ever, 0 not at all"] = 0
 
@@ -171,7 +172,7 @@ class AdminHead(NamedTuple):
         "dead job is ready there)",
     ]
     queue: Annotated[str, "the queue's name"]
-    batch_ttl_s: Annotated[int, "seconds that a batch outlives its last change"]
+    batch_ttl_s: Annotated[int, "seconds that a batch is kept once its jobs have ended"]
     due_ms: Annotated[Number, "reschedule: when it is due"] = ""
     delay_ms: Annotated[Number, "reschedule: from now until it is due, if due_ms is ''"] = ""
     entry: Annotated[Text, "bury: entry for the history"] = ""
@@ -185,6 +186,33 @@ class AdminJob(NamedTuple):
 
     id: Annotated[Text, "the job's id"]
     result: Annotated[Text, "abort: its result, JSON"] = ""
+
+
+class BatchHead(NamedTuple):
+    """One action on a batch."""
+
+    action: Annotated[
+        str,
+        "'open' (a creator adds jobs), 'renew' (it still does), 'close' (it has added all), "
+        "'overdue' (the same, if it was to renew by now), 'cancel' (no job may come any more), "
+        "'look' (strike off members that stand nowhere)",
+    ]
+    id: Annotated[str, "the batch's id"]
+    batch_ttl_s: Annotated[int, "seconds that a batch is kept once its jobs have ended"]
+    open_ms: Annotated[int, "open and renew: from now until the creator counts as lost"] = 0
+    name: Annotated[str, "open: its name, for people"] = ""
+    abandoned: Annotated[str, "open: 'close' or 'cancel', if its creator is lost"] = ""
+    complete: Annotated[bytes, "open: the letter to enqueue once no job is pending"] = b""
+    success: Annotated[bytes, "open: the letter to enqueue once all jobs are done"] = b""
+    death: Annotated[bytes, "open: the letter to enqueue at the first death"] = b""
+
+
+class BatchMember(NamedTuple):
+    """A job of a batch that may have ended."""
+
+    queue_key: Annotated[str, "the key of its queue"]
+    queue: Annotated[str, "its queue's name"]
+    id: Annotated[Text, "the job's id"]
 
 
 class BeatHead(NamedTuple):

@@ -68,12 +68,6 @@ local function holds(i, token, kind, failed)
   return false
 end
 
-local function count(batch, state, by)
-  if batch ~= '' then
-    count_in_batch(batch, name .. '|' .. state, by, batch_ttl)
-  end
-end
-
 local function later(delay)
   return string.format('%.4f', now + tonumber(delay))
 end
@@ -158,13 +152,15 @@ for i = short + 1, #ids do
         has_started(token, id)
       end
       finish(i, id, ms, result)
-      count(batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', 1)
+      gone(name, id, batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed')
     elseif kind == 'retry' then
       redis.call('RPUSH', base .. 'history:' .. id, entry)
       redis.call('SET', retry .. id, spent)
       redis.call('ZADD', queue .. ':retrying', later(ms), id)
       back(id, later(ms))
-      count(batch, 'retries', 1)
+      if batch ~= '' then
+        count_in_batch(batch, name .. '|retries', 1)
+      end
     elseif kind == 'dead' then
       keep_result(id, ms, result)
       redis.call('RPUSH', base .. 'history:' .. id, entry)
@@ -176,12 +172,9 @@ for i = short + 1, #ids do
       redis.call('DEL', in_progress .. id)
       redis.call('HDEL', running, id)
       redis.call('ZREM', base .. 'abort', id)
-      id = give_up_id(queue, id, now)
-      redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), id)
-      if batch ~= '' then
-        note_dead_of_batch(batch, name .. '|' .. id, batch_ttl)
-      end
-      count(batch, 'dead', 1)
+      local dead_id = give_up_id(queue, id, now)
+      redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), dead_id)
+      gone(name, id, batch, 'dead', dead_id)
     elseif kind == 'park' then
       local due = back(id)
       redis.call('ZREM', queue, id)
@@ -222,4 +215,5 @@ if ready > 0 then
   redis.call('LPUSH', queue .. ':wake', unpack(tokens))
   redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
 end
+close_books(now, batch_ttl)
 return lost

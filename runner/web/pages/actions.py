@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from runner.operations import schedules
+from runner.operations import batches, schedules
 from runner.operations.actions import have_ids_back, ids_back, known_queue
 from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
 from runner.operations.processes import processes
-from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, QUEUE_VERBS, SCHEDULE_VERBS
+from runner.operations.verbs import (
+    BATCH_VERBS,
+    JOB_VERBS,
+    PROCESS_VERBS,
+    QUEUE_VERBS,
+    SCHEDULE_VERBS,
+)
 from runner.web.reading import action_of, filter_of, read_request, state_of, text_of
 from runner.wording import counted
 
@@ -127,10 +134,20 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
         job_id = await schedules.act(dashboard.redis, operator, dashboard.schedule, verb, name)
         return dashboard.back(request, "/schedules", verb.said.format(name, job_id))
 
+    async def batch_action(request: WebRequest) -> Response:
+        batch_id = request.path_params["batch_id"]
+        verb = _verb(BATCH_VERBS, request.path_params["verb"])
+        operator = dashboard.operator(request)
+        outcome = await batches.act(dashboard.redis, operator, verb, batch_id)
+        return dashboard.back(
+            request, f"/batches/{quote(batch_id, safe='')}", verb.said.format(batch_id, outcome)
+        )
+
     return [
         Route("/queues/{queue}/{verb:str}", queue_action, methods=["POST"]),
         Route("/processes/{name}/{verb:str}", process_action, methods=["POST"]),
         Route("/schedules/{name}/{verb:str}", schedule_action, methods=["POST"]),
+        Route("/batches/{batch_id:path}/{verb:str}", batch_action, methods=["POST"]),
     ]
 
 

@@ -1,0 +1,152 @@
+-- Open, renew, close or cancel a batch, or strike off members that are gone.
+--
+-- KEYS  1 the counts of the batch, 2 the base of the application's keys
+-- ARGV  BatchHead, then for 'look' a MEMBER for each
+-- Returns 'open': 1. 'renew', 'overdue': 1 if its creator has it open, otherwise 0. 'close': 1, or 0 if its creator was
+-- taken for lost before. 'cancel': 1, or 0 if it has ended. 'look': how many members were struck off.
+--
+-- Keeps: a batch that is open does not end. The call that closes it enqueues its callbacks if no job is pending. A
+-- batch that was cancelled takes no job in, and is never a success. A member is struck off only if it stands nowhere in
+-- its queue: then a program has ended it that does not know batches.
+local batch, ttl = ARGV[HEAD.id], ARGV[HEAD.batch_ttl_s]
+local key, live = KEYS[1], base .. 'batches:live'
+local plan, pending = key .. ':plan', key .. ':pending'
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local function text(ms)
+  return string.format('%.0f', ms)
+end
+
+local function stay_open()
+  local until_ms = text(now + tonumber(ARGV[HEAD.open_ms]))
+  redis.call('HSET', plan, 'open_until_ms', until_ms)
+  redis.call('ZADD', live, until_ms, batch)
+end
+
+local function shut()
+  redis.call('HDEL', plan, 'open_until_ms')
+  redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)
+  if redis.call('EXISTS', pending) == 0 then
+    end_batch(batch, now, ttl)
+  end
+end
+
+local act = {}
+
+function act.open()
+  redis.call('ZADD', base .. 'batches', 'NX', text(now), batch)
+  redis.call('HDEL', plan, 'ended_ms', 'cancelled_ms', 'closed_by')
+  redis.call('HSET', plan, 'name', ARGV[HEAD.name], 'abandoned', ARGV[HEAD.abandoned])
+  for _, how in ipairs({ 'complete', 'success', 'death' }) do
+    local letter = ({ complete = ARGV[HEAD.complete], success = ARGV[HEAD.success], death = ARGV[HEAD.death] })[how]
+    if letter ~= '' then
+      redis.call('HSET', plan, how, letter)
+    end
+  end
+  redis.call('PERSIST', key)
+  redis.call('PERSIST', plan)
+  stay_open()
+  return 1
+end
+
+function act.renew()
+  if redis.call('HEXISTS', plan, 'open_until_ms') == 0 then
+    return 0
+  end
+  stay_open()
+  return 1
+end
+
+function act.close()
+  -- It may have been asked before, and the answer lost.
+  if redis.call('HEXISTS', plan, 'open_until_ms') == 0 then
+    return redis.call('HEXISTS', plan, 'closed_by')
+  end
+  redis.call('HSET', plan, 'closed_by', 'creator')
+  shut()
+  return 1
+end
+
+function act.overdue()
+  local until_ms = redis.call('HGET', plan, 'open_until_ms')
+  if not until_ms or (whole(until_ms) or 0) > now then
+    return 0
+  end
+  shut()
+  return 1
+end
+
+function act.cancel()
+  if redis.call('HEXISTS', plan, 'ended_ms') == 1 then
+    return 0
+  end
+  local until_ms = redis.call('HGET', plan, 'open_until_ms')
+  if until_ms and (whole(until_ms) or 0) > now then
+    redis.call('HSET', plan, 'closed_by', 'operator')
+  end
+  redis.call('HSET', plan, 'cancelled_ms', text(now))
+  shut()
+  return 1
+end
+
+-- False if that is unknown, too.
+local function is_gone(queue, id)
+  for _, suffix in ipairs({ '', ':suspects', ':parked' }) do
+    if redis.pcall('ZSCORE', queue .. suffix, id) then
+      return false
+    end
+  end
+  return redis.pcall('HEXISTS', queue .. ':running', id) == 0 and redis.call('EXISTS', base .. 'in-progress:' .. id) == 0
+end
+
+local function dead_id_of(queue, id)
+  local dead_id = redis.pcall('HGET', queue .. ':died', id)
+  for _, one in ipairs({ id, type(dead_id) == 'string' and dead_id or nil }) do
+    if type(redis.pcall('ZSCORE', queue .. ':dead', one)) == 'string' then
+      return one
+    end
+  end
+end
+
+local function how_it_ended(queue, id)
+  local dead_id = dead_id_of(queue, id)
+  if dead_id then
+    return 'dead', dead_id
+  end
+  local readable, result = pcall(cjson.decode, text_at(base .. 'result:' .. id) or '')
+  return readable and type(result) == 'table' and result.s == true and 'done' or 'failed'
+end
+
+-- How many of the jobs that are to be struck off were not counted as they ended.
+local function uncounted(struck)
+  local waiting, of_state = 0, { total = 1, done = -1, dead = -1, aborted = -1, failed = -1 }
+  local counts = redis.call('HGETALL', key)
+  for i = 1, #counts, 2 do
+    local sign = of_state[string.match(counts[i], '|(%l+)$')]
+    waiting = waiting + (sign or 0) * (tonumber(counts[i + 1]) or 0)
+  end
+  return waiting - (redis.call('SCARD', pending) - struck)
+end
+
+function act.look()
+  local struck = {}
+  for at = HEAD.size + 1, #ARGV, MEMBER.size do
+    local queue, name, id = ARGV[at + MEMBER.queue_key], ARGV[at + MEMBER.queue], ARGV[at + MEMBER.id]
+    if redis.call('SISMEMBER', pending, name .. '|' .. id) == 1 and is_gone(queue, id) then
+      struck[#struck + 1] = { queue, name, id }
+    end
+  end
+  local left = uncounted(#struck)
+  for i, one in ipairs(struck) do
+    local how, dead_id = how_it_ended(one[1], one[3])
+    gone(one[2], one[3], batch, i <= left and how or '', dead_id)
+  end
+  if redis.call('ZSCORE', live, batch) then
+    redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)
+  end
+  close_books(now, ttl)
+  return #struck
+end
+
+return act[ARGV[HEAD.action]]()

@@ -1,0 +1,149 @@
+-- The books of batches, for the scripts that name this part. It is no script by itself.
+--
+-- Keeps: a job of a batch is in its `:pending` from the step that enqueues it to the one that ends or buries it. What a
+-- call changes goes out once for each batch, not once for each job. A callback is enqueued by the call after which no
+-- job is pending and no creator adds any, and its letter is taken off in that step: so it is enqueued once. A batch
+-- whose keys are none of ours is not counted on: what came before would be missing.
+-- What is none of ours fails; a right that is missing raises: or jobs would be enqueued that the batch does not know.
+local function try(...)
+  local reply = raw.pcall(...)
+  if not has_failed(reply) or string.find(reply.err, 'WRONGTYPE', 1, true) or string.find(reply.err, 'integer', 1, true) then
+    return reply
+  end
+  return string.find(reply.err, 'overflow', 1, true) and reply or raw.call(...)
+end
+
+local books = {}
+
+local function book_of(batch)
+  local book = books[batch]
+  if not book then
+    book = { counts = {}, come = {}, gone = {}, died = {}, revived = {} }
+    books[batch] = book
+  end
+  return book
+end
+
+local function count_in_batch(batch, field, by)
+  local counts = book_of(batch).counts
+  counts[field] = (counts[field] or 0) + by
+end
+
+local function is_cancelled(batch)
+  local book = book_of(batch)
+  if book.is_cancelled == nil then
+    book.is_cancelled = type(try('HGET', base .. 'batch:' .. batch .. ':plan', 'cancelled_ms')) == 'string'
+  end
+  return book.is_cancelled
+end
+
+local function note_in(list, queue_name, id)
+  list[#list + 1] = queue_name .. '|' .. id
+end
+
+-- A letter is the key of a queue, then the body up to the time of enqueueing and from there on, in a line each.
+local function put_letter(batch, how, letter, now)
+  local queue_key, before, after = string.match(letter, '^([^\n]+)\n([^\n]*)\n([^\n]*)$')
+  if not queue_key then
+    return
+  end
+  local id = batch .. ':' .. how
+  if not redis.call('SET', base .. 'job:' .. id, before .. string.format('%.0f', now) .. after, 'NX') then
+    return
+  end
+  redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
+  redis.call('ZADD', queue_key, string.format('%.4f', now), id)
+  redis.call('LPUSH', queue_key .. ':wake', '1')
+  redis.call('LTRIM', queue_key .. ':wake', 0, WAKE_TOKENS - 1)
+end
+
+local function call_back(batch, how, now)
+  local plan = base .. 'batch:' .. batch .. ':plan'
+  local letter = try('HGET', plan, how)
+  if type(letter) == 'string' then
+    try('HDEL', plan, how)
+    put_letter(batch, how, letter, now)
+  end
+end
+
+-- Whether each job that the batch counts is done.
+local function all_done(key)
+  local found, sums = try('HGETALL', key), { total = 0, done = 0 }
+  if has_failed(found) then
+    return false
+  end
+  for i = 1, #found, 2 do
+    local state = string.match(found[i], '|(%l+)$')
+    if sums[state] then
+      sums[state] = sums[state] + (tonumber(found[i + 1]) or math.huge)
+    end
+  end
+  return sums.total == sums.done
+end
+
+-- What follows once no job is pending.
+local function end_batch(batch, now, ttl)
+  local key = base .. 'batch:' .. batch
+  local plan = key .. ':plan'
+  local held = try('HMGET', plan, 'open_until_ms', 'complete', 'success', 'cancelled_ms')
+  if has_failed(held) or held[1] then
+    return
+  end
+  try('HSET', plan, 'ended_ms', string.format('%.0f', now))
+  try('ZREM', base .. 'batches:live', batch)
+  if held[2] then
+    call_back(batch, 'complete', now)
+  end
+  if held[3] and not held[4] and all_done(key) then
+    call_back(batch, 'success', now)
+  end
+  -- Who retries a dead job later finds its batch.
+  if try('EXISTS', key .. ':dead') == 0 then
+    try('EXPIRE', key, ttl)
+    try('EXPIRE', plan, ttl)
+  end
+end
+
+-- Jobs come to a batch, whether new or from the dead set.
+local function take_in(batch, book, is_new, now)
+  local key = base .. 'batch:' .. batch
+  try('SADD', key .. ':pending', unpack(book.come))
+  local ended = try('HDEL', key .. ':plan', 'ended_ms') == 1
+  if ended then
+    try('PERSIST', key)
+    try('PERSIST', key .. ':plan')
+  end
+  if ended or is_new then
+    try('ZADD', base .. 'batches', 'NX', string.format('%.0f', now), batch)
+    try('ZADD', base .. 'batches:live', 'NX', string.format('%.0f', now + BATCH_LOOK_MS), batch)
+  end
+end
+
+-- Write what this call has changed; the last thing that it does.
+local function close_books(now, ttl)
+  for batch, book in pairs(books) do
+    local key, is_new = base .. 'batch:' .. batch, false
+    for field, by in pairs(book.counts) do
+      if by ~= 0 then
+        is_new = try('HINCRBY', key, field, by) == by or is_new
+      end
+    end
+    if #book.come > 0 then
+      take_in(batch, book, is_new, now)
+    end
+    if #book.died > 0 then
+      try('SADD', key .. ':dead', unpack(book.died))
+      call_back(batch, 'death', now)
+    end
+    if #book.revived > 0 then
+      try('SREM', key .. ':dead', unpack(book.revived))
+    end
+    if #book.gone > 0 then
+      try('SREM', key .. ':pending', unpack(book.gone))
+    end
+    if #book.gone + #book.revived > 0 and try('EXISTS', key .. ':pending') == 0 then
+      end_batch(batch, now, ttl)
+    end
+  end
+end
+

@@ -1,0 +1,231 @@
+"""Batches: how far each is, which callbacks are to come, and what an operator does to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
+from typing import TYPE_CHECKING
+
+from runner import batch_books
+from runner.batch_books import CALLBACKS, read_counts
+from runner.broker import keys
+from runner.broker.chunks import MOST
+from runner.broker.reading import Reader, answers, moment, shown_id
+from runner.errors import ConfigurationError, UnreadableError
+from runner.operations.verbs import BATCH_VERBS, offered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+    from runner.operations.actions import Operator
+    from runner.operations.verbs import Verb
+
+PAGE = 50
+_SHOWN = 100
+"""How many jobs of a batch are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """
+    One batch.
+
+    Attributes:
+        batch_id: Its id.
+        name: Its name; empty if it has none.
+        state: `open` while its creator adds jobs, `running` while some wait or run, `ended`, or
+            `cancelled`.
+        began_at: When it began.
+        ended_at: When its last job ended; null while some wait or run.
+        total: How many jobs it has.
+        done: How many of them are done.
+        dead: How many are dead.
+        aborted: How many were aborted.
+        failed: How many failed without a retry, or were ended by another program.
+        waiting: How many wait or run.
+        retries: Failed attempts that another one followed.
+        waiting_by_queue: How many wait or run, by queue.
+        to_come: Callbacks that are still to come: `complete`, `success`, `death`.
+        unreadable: What of its state cannot be read, and why; empty if all can.
+    """
+
+    batch_id: str
+    name: str
+    state: str
+    began_at: datetime | None
+    ended_at: datetime | None
+    total: int
+    done: int
+    dead: int
+    aborted: int
+    failed: int
+    waiting: int
+    retries: int
+    waiting_by_queue: dict[str, int] = field(default_factory=dict)
+    to_come: list[str] = field(default_factory=list)
+    unreadable: str = ""
+
+    @property
+    def verbs(self) -> list[Verb]:
+        """What may be done to it now."""
+        return [
+            verb
+            for verb in offered(BATCH_VERBS, self.state)
+            if verb.name != "retry-dead" or self.dead
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """
+    Some batches, the latest first.
+
+    Attributes:
+        rows: The batches.
+        total: How many there are.
+        after: How many to skip for the next page; null if this is the last.
+    """
+
+    rows: list[BatchView]
+    total: int
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """
+    A job of a batch.
+
+    Attributes:
+        queue: Its queue.
+        job_id: Its id.
+    """
+
+    queue: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDetail:
+    """
+    A batch and some of its jobs.
+
+    Attributes:
+        batch: The batch.
+        waiting: Jobs that wait or run, a hundred at most.
+        dead: Jobs that are dead, a hundred at most.
+    """
+
+    batch: BatchView
+    waiting: list[BatchJob]
+    dead: list[BatchJob]
+
+
+async def batches(redis: Redis, *, skip: int = 0, limit: int = PAGE) -> BatchPage:
+    """Some batches, the latest first; skip: how many of them come before."""
+    own = keys.of(redis)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zcard(own.batches)
+        pipe.zrevrange(own.batches, skip, skip + limit - 1)
+        total, ids = await answers(pipe)
+    reader = Reader()
+    count, found = reader.known(total, 0), reader.known(ids, [])
+    rows = await _views(redis, [shown_id(one) for one in found])
+    after = skip + limit if skip + limit < count else None
+    return BatchPage([row for row in rows if row.total or row.began_at], count, after)
+
+
+async def batch(redis: Redis, batch_id: str) -> BatchDetail:
+    """
+    One batch with its jobs.
+
+    Raises:
+        ConfigurationError: There is none of this id.
+    """
+    key = keys.of(redis).batch_prefix + batch_id
+    [view] = await _views(redis, [batch_id])
+    if not view.began_at and not view.total and not view.unreadable:
+        raise ConfigurationError(
+            f"there is no batch {batch_id!r}: none of this id was opened, or it ended a month ago"
+        )
+    return BatchDetail(
+        view, await _jobs(redis, key + ":pending"), await _jobs(redis, key + ":dead")
+    )
+
+
+async def act(redis: Redis, operator: Operator, verb: Verb, batch_id: str) -> str:
+    """Do it to one batch; return what was done, in words."""
+    detail = await batch(redis, batch_id)
+    if verb.name == "cancel":
+        cancelled = await batch_books.cancel(redis, batch_id)
+        outcome = "done" if cancelled else "nothing: it has ended"
+    else:
+        retried = await batch_books.retry_dead(redis, batch_id)
+        outcome = f"{retried:,} of {detail.batch.dead:,} dead"
+    await operator.record(f"{verb.name} batch", batch_id, detail.batch.name, outcome)
+    return outcome
+
+
+async def _jobs(redis: Redis, key: str) -> list[BatchJob]:
+    cursor, found = 0, list[bytes]()
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.sscan(key, cursor, count=MOST)
+        [reply] = await answers(pipe)
+    found = Reader().known(reply, (0, []))[1]
+    pairs = [shown_id(one).partition("|") for one in found[:_SHOWN]]
+    return sorted(
+        (BatchJob(queue, job_id) for queue, _, job_id in pairs),
+        key=lambda one: (one.queue, one.job_id),
+    )
+
+
+async def _views(redis: Redis, ids: Sequence[str]) -> list[BatchView]:
+    if not ids:
+        return []
+    own = keys.of(redis)
+    async with redis.pipeline(transaction=False) as pipe:
+        for one in ids:
+            pipe.hgetall(own.batch_prefix + one)
+            pipe.hgetall(f"{own.batch_prefix}{one}:plan")
+            pipe.zscore(own.batches, one)
+        found = await answers(pipe)
+    return [
+        _view(one, own.batch_prefix + one, *found[3 * at : 3 * at + 3])
+        for at, one in enumerate(ids)
+    ]
+
+
+def _view(batch_id: str, key: str, counts: object, plan: object, began: object) -> BatchView:
+    reader = Reader()
+    fields: dict[bytes, bytes] = reader.known(plan, {})
+    try:
+        progress, problem = read_counts(key, counts, None), ""  # type: ignore[arg-type]
+    except UnreadableError as error:
+        progress, problem = read_counts(key, {}, None), str(error)
+    ended_at = moment(fields.get(b"ended_ms"))
+    waiting = {queue: by.waiting for queue, by in progress.queues.items() if by.waiting}
+    sums = [*progress.queues.values()]
+    state = "running" if ended_at is None else "ended"
+    if b"open_until_ms" in fields:
+        state = "open"
+    elif b"cancelled_ms" in fields:
+        state = "cancelled"
+    return BatchView(
+        batch_id=batch_id,
+        name=shown_id(fields.get(b"name", b"")),
+        state=state,
+        began_at=moment(reader.known(began, None)),
+        ended_at=ended_at,
+        total=sum(one.total for one in sums),
+        done=sum(one.done for one in sums),
+        dead=progress.dead,
+        aborted=sum(one.aborted for one in sums),
+        failed=sum(one.failed for one in sums),
+        waiting=progress.waiting,
+        retries=progress.retries,
+        waiting_by_queue=waiting,
+        to_come=[how for how in CALLBACKS if how.encode() in fields],
+        unreadable=problem or reader.unreadable,
+    )
