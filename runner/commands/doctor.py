@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import stat
 import statistics
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -14,8 +12,8 @@ from runner import clock, wall_clock
 from runner.broker import keys
 from runner.commands.printing import as_json, echo, print_json
 from runner.commands.run_command import run_async
+from runner.operations.findings import SLOW_MS, Finding, Severity, examined
 from runner.private_files import OTHERS
-from runner.wording import number, size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -25,39 +23,16 @@ if TYPE_CHECKING:
 
     from runner.commands.doctor_redis import Concern
     from runner.commands.host import Host
-    from runner.operations.queues import Queue
     from runner.operations.session import OperatorSession
     from runner.processes.health import Finding as Health
 
-OLDEST_REDIS = (6, 2)
 _PINGS = 20
 _CHECK_LIMIT_S = 15.0  # the first call to a database loads its libraries
-_SLOW_MS = 10.0
 _SLOW_CHECK_MS = 1_000.0
 _SKEW_S = 1.0
-_LAG_MS = 500.0
-_STALE_POLL_S = 120.0
 _KEYS_LOOKED_AT = 100_000
 _KEYS_LOOKED_FOR_S = 1.0
 _PAGE = 1_000
-
-
-class Severity(IntEnum):
-    """How bad a finding is; the worst is the exit status of the command."""
-
-    OK = 0
-    WARNING = 1
-    ERROR = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was checked. remedy: what to do about it; empty if nothing."""
-
-    name: str
-    severity: Severity
-    text: str
-    remedy: str = ""
 
 
 @click.command
@@ -85,10 +60,13 @@ def doctor(context: click.Context, *, repair: bool, as_json: bool) -> None:
 
 
 async def _examine(host: Host, *, repair: bool) -> list[Finding]:
+    from runner.operations.snapshot import look
+
     async with host.operator_session() as session:
         findings = [finding async for finding in _of_faults(session, repair=repair)]
+        seen = await look(session.redis, session.queues, session.catalog, session.schedule)
+        findings += examined(seen)
         findings += [finding async for finding in _of_redis(session.redis)]
-        findings += [finding async for finding in _of_queues(session)]
         findings += [finding async for finding in _of_keys(session)]
         findings += [finding async for finding in _of_secrets(session.redis)]
         findings += _of_files(host.private_places)
@@ -98,22 +76,7 @@ async def _examine(host: Host, *, repair: bool) -> list[Finding]:
 
 async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:
     from runner.commands.doctor_redis import clock_concern, growth_concern, replica_concerns
-    from runner.operations.redis_info import store
 
-    found = await store(redis)
-    version = tuple(int(part) for part in found.version.split(".")[:2])
-    yield Finding(
-        "version",
-        Severity.OK if version >= OLDEST_REDIS else Severity.ERROR,
-        f"Redis {found.version}, {size(found.memory)} in use"
-        + (f" of {size(found.memory_limit)}" if found.memory_limit else ""),
-        "" if version >= OLDEST_REDIS else "Upgrade to Redis 6.2 or newer, or to Valkey.",
-    )
-    for risk in found.risks:
-        what, _, remedy = risk.partition(": ")
-        yield Finding("durability", Severity.WARNING, what, remedy)
-    if not found.risks:
-        yield Finding("durability", Severity.OK, f"keeps what it is given (policy {found.policy})")
     yield await _round_trip(redis)
     yield await _clock(redis)
     concerns = [await clock_concern(redis), await growth_concern(redis)]
@@ -141,7 +104,7 @@ async def _round_trip(redis: Redis) -> Finding:
     took = await round_trips_ms(redis, _PINGS)
     median = statistics.median(took)
     text = f"{median:.2f} ms in the median of {_PINGS}, {max(took):.2f} ms at worst"
-    if median < _SLOW_MS:
+    if median < SLOW_MS:
         return Finding("round trip", Severity.OK, text)
     return Finding(
         "round trip",
@@ -165,58 +128,6 @@ async def _clock(redis: Redis) -> Finding:
         text,
         "Synchronise both by NTP: one sets due times, the other keeps them.",
     )
-
-
-async def _of_queues(session: OperatorSession) -> AsyncIterator[Finding]:
-    from runner.operations.processes import processes
-    from runner.operations.queues import queues
-    from runner.periodic.poller import poll_age_s
-
-    for one in await queues(session.redis, session.queues):
-        yield _queue(one)
-    for process in await processes(session.redis, session.queues):
-        if process.lag_ms > _LAG_MS:
-            yield Finding(
-                "event loop",
-                Severity.WARNING,
-                f"that of {process.name} was {process.lag_ms:.0f} ms late at its last heartbeat",
-                "Its log names the job that blocks it: let it await, or compute in ctx.offload.",
-            )
-    age_s = await poll_age_s(session.redis, session.queues)
-    if age_s is not None and age_s < _STALE_POLL_S:
-        yield Finding("poller", Severity.OK, f"last ran {age_s:.0f} s ago")
-    else:
-        text = "has not run yet" if age_s is None else f"last ran {age_s / 60:.0f} minutes ago"
-        yield Finding(
-            "poller", Severity.WARNING, text, "Start a worker: any of them runs it for all queues."
-        )
-
-
-def _queue(one: Queue) -> Finding:
-    from runner.commands.doctor_redis import REPAIR
-
-    name = f"queue {one.name}"
-    counts = f"{number(one.ready)} ready, {number(one.running)} running, {number(one.dead)} dead"
-    if one.unreadable:
-        return Finding(name, Severity.WARNING, f"{one.unreadable}; {counts}", REPAIR)
-    if not one.workers:
-        severity = Severity.ERROR if one.ready else Severity.WARNING
-        return Finding(
-            name, severity, f"no worker; {counts}", f"Start one: pipeline worker {one.name}"
-        )
-    workers = "1 worker" if one.workers == 1 else f"{one.workers} workers"
-    if one.paused is not None:
-        remedy = f"pipeline queues resume {one.name}"
-        return Finding(name, Severity.WARNING, f"paused; {counts}", remedy)
-    if one.parked:
-        return Finding(
-            name,
-            Severity.WARNING,
-            f"{one.parked:,} {'job' if one.parked == 1 else 'jobs'} that no worker knows; {counts}",
-            f"pipeline jobs list --queue {one.name} --state parked shows them: deploy what knows "
-            "them, or delete them.",
-        )
-    return Finding(name, Severity.OK, f"{workers}; {counts}")
 
 
 async def _of_keys(session: OperatorSession) -> AsyncIterator[Finding]:

@@ -9,8 +9,9 @@ from redis.exceptions import RedisError
 
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, shown_id
-from runner.commands.doctor_redis import REPAIR, Concern
+from runner.commands.doctor_redis import Concern
 from runner.operations.faults import MOST_FAULTS, Inspector
+from runner.operations.findings import REPAIR
 from runner.periodic.poller import redis_now
 from runner.wording import counted
 

@@ -18,7 +18,6 @@ from runner.periodic.queue_history import memory_growth
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-REPAIR = "pipeline doctor --repair"
 _SKEW_S = 1.0
 _REPLICA_LIMIT_S = 1.0
 _MOST_REPLICAS = 10

@@ -45,11 +45,17 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """All jobs of *queue* in *state* that fit *where*."""
+    """All jobs of *queue*, and of *others*, in *state* that fit *where*."""
 
     queue: str
     state: JobState
     where: Filter
+    others: tuple[str, ...] = ()
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """All of its queues."""
+        return (self.queue, *self.others)
 
     def __str__(self) -> str:
         parts = [
@@ -59,10 +65,16 @@ class Selection:
                 ("id", self.where.job_id),
                 ("text", self.where.text),
                 ("error", self.where.error),
+                ("error", self.where.like),
+                *self.where.arguments,
+                ("since", self.where.since),
+                ("until", self.where.until),
             )
             if value
         ]
-        return f"{self.queue}: all {self.state}" + (f" with {', '.join(parts)}" if parts else "")
+        return f"{', '.join(self.queues)}: all {self.state}" + (
+            f" with {', '.join(parts)}" if parts else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +114,14 @@ async def count(
     for_s: seconds after which counting stops; a million jobs take about ten.
     """
     if selection.where.is_empty and selection.state is not JobState.RUNNING:
-        window = await Window.of(redis, selection.queue, selection.state)
-        return Count(window.total, is_exact=True)
+        windows = [await Window.of(redis, queue, selection.state) for queue in selection.queues]
+        return Count(sum(window.total for window in windows), is_exact=True)
     jobs, until = 0, clock.monotonic() + for_s
-    async for found in matching(redis, selection.queue, selection.state, catalog, selection.where):
-        jobs += len(found)
-        if jobs >= _COUNTED or clock.monotonic() >= until:
-            return Count(jobs, is_exact=False)
+    for queue in selection.queues:
+        async for found in matching(redis, queue, selection.state, catalog, selection.where):
+            jobs += len(found)
+            if jobs >= _COUNTED or clock.monotonic() >= until:
+                return Count(jobs, is_exact=False)
     return Count(jobs, is_exact=True)
 
 
@@ -141,17 +154,18 @@ class Bulk:
         reaches = request.verb.reaches
         done = _Done()
         written_at = 0.0
-        async for found in matching(
-            self._redis, selection.queue, selection.state, catalog, selection.where
-        ):
-            states = await self._operator.act_unrecorded(request, selection.queue, found)
-            reached = sum(state in reaches for state in states)
-            done.acted += reached
-            done.passed += len(states) - reached
-            done.renamed += have_ids_back(request, states, found)
-            if clock.monotonic() - written_at > _WRITTEN_EVERY_S:
-                written_at = clock.monotonic()
-                await self._write(total, done, is_over=False)
+        for queue in selection.queues:
+            async for found in matching(
+                self._redis, queue, selection.state, catalog, selection.where
+            ):
+                states = await self._operator.act_unrecorded(request, queue, found)
+                reached = sum(state in reaches for state in states)
+                done.acted += reached
+                done.passed += len(states) - reached
+                done.renamed += have_ids_back(request, states, found)
+                if clock.monotonic() - written_at > _WRITTEN_EVERY_S:
+                    written_at = clock.monotonic()
+                    await self._write(total, done, is_over=False)
         progress = await self._write(total, done, is_over=True)
         await self._operator.record(
             request.action,

@@ -17,10 +17,11 @@ from runner import clock
 from runner.broker import keys
 from runner.broker.chunks import chunks
 from runner.broker.reading import NEVER, Reader, answers, crash_count, cut, look, moment, shown_id
+from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.job import attempts_made
 from runner.operations.paging import Position, Window
-from runner.operations.processes import workers_of
+from runner.operations.processes import RunningJob, workers_of
 from runner.operations.search import LIMITS, Filter, Sieve, last_of
 from runner.operations.verbs import job_verbs
 from runner.worker.claim import worker_of
@@ -71,10 +72,12 @@ class Row:
         crashes: Times that a worker crashed while it ran.
         unknown: Whether it is parked: no worker knew its name or its parameters.
         worker: Id of the worker that runs it; null if it does not run.
+        progress: How far it has come; null if it does not run, or reports no progress.
         error: Type of the last attempt's error.
         message: Message of the last attempt's error.
         unreadable: What of the job cannot be read, and why; empty if all can.
         key: Id of the job in Redis.
+        place: Its place in its list; empty if it stands in none of its own.
     """
 
     job_id: str
@@ -88,10 +91,12 @@ class Row:
     crashes: int
     unknown: bool
     worker: str | None
+    progress: Progress | None
     error: str
     message: str
     unreadable: str
     key: Annotated[bytes, Field(exclude=True)] = field(repr=False)
+    place: Annotated[str, Field(exclude=True)] = field(repr=False)
 
     @property
     def verbs(self) -> list[JobVerb]:
@@ -131,11 +136,12 @@ async def list_jobs(
     where: Filter | None = None,
     after: str | None = None,
     limit: int = PAGE,
+    for_s: float = _SEARCHED_FOR_S,
 ) -> Page:
     """
     List the next *limit* jobs of *queue* in *state* that fit *where*.
 
-    Those due first come first; of dead jobs, those that died last.
+    Those due first come first; of dead jobs, those that died last. for_s: how long it may search.
 
     Raises:
         ConfigurationError: *after* is from no page, or jobs in *state* cannot be listed.
@@ -146,8 +152,8 @@ async def list_jobs(
     window = await Window.of(redis, queue, state, until_now=False)
     position = Position.read(after) if after else None
     rows: list[Row] = []
-    searched, until = 0, clock.monotonic() + _SEARCHED_FOR_S
-    step, sieve = _STEP_BY_ERROR if where.error else _STEP, Sieve(where)
+    searched, until = 0, clock.monotonic() + for_s
+    step, sieve = _STEP_BY_ERROR if where.error or where.like else _STEP, Sieve(where)
     if where.is_empty:
         step = limit + 1
     reader = _Reader(redis, queue, state, catalog, where)
@@ -284,6 +290,7 @@ class _Reader:
                 unknown=unknown[place] is not None,
                 error=last.text("error"),
                 message=last.text("message", most=_MESSAGE),
+                place=str(one),
             )
             if _fits(row, self.where):
                 rows.append((row, one))
@@ -291,8 +298,14 @@ class _Reader:
 
 
 def _fits(row: Row, where: Filter) -> bool:
-    error = f"{row.error}: {row.message}"
-    return where.fits(name=row.name, job_id=row.job_id, arguments=row.arguments, error=error)
+    return where.fits(
+        name=row.name,
+        job_id=row.job_id,
+        arguments=row.arguments,
+        error=row.error,
+        message=row.message,
+        at=row.at,
+    )
 
 
 def _row(
@@ -309,8 +322,10 @@ def _row(
     crashes: int = 0,
     unknown: bool = False,
     worker: str | None = None,
+    progress: Progress | None = None,
     error: str = "",
     message: str = "",
+    place: str = "",
 ) -> Row:
     envelope = reader.body(own.job_prefix.encode() + member, body)
     arguments: dict[str, Any] = {}
@@ -329,10 +344,12 @@ def _row(
         crashes=crashes,
         unknown=unknown,
         worker=worker,
+        progress=progress,
         error=error,
         message=message,
         unreadable=reader.unreadable,
         key=member,
+        place=place,
     )
 
 
@@ -359,7 +376,7 @@ async def _running_page(
     started = await started_by_job(redis, queue)
     rows = []
     for (member, token), body in zip(held, bodies, strict=True):
-        at, attempt = started.get(shown_id(member), (None, 1))
+        running = started.get(shown_id(member))
         row = _row(
             Reader(),
             keys.of(redis),
@@ -368,8 +385,9 @@ async def _running_page(
             queue=queue,
             state=JobState.RUNNING,
             catalog=catalog,
-            at=at,
-            attempts=attempt - 1,
+            at=running.started_at if running else None,
+            attempts=running.attempt - 1 if running else 0,
+            progress=running.progress if running else None,
             worker=worker_of(shown_id(token)),
         )
         if _fits(row, where):
@@ -385,10 +403,6 @@ async def _running_page(
     )
 
 
-async def started_by_job(redis: Redis, queue: str) -> dict[str, tuple[datetime | None, int]]:
-    """Start and number of each running attempt, by job id, from the last heartbeats."""
-    return {
-        job.job_id: (job.started_at, job.attempt)
-        for worker in await workers_of(redis, queue)
-        for job in worker.running
-    }
+async def started_by_job(redis: Redis, queue: str) -> dict[str, RunningJob]:
+    """Each running attempt, by job id, from the last heartbeats."""
+    return {job.job_id: job for worker in await workers_of(redis, queue) for job in worker.running}

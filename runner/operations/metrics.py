@@ -18,6 +18,7 @@ from runner.worker.counts import (
     BY_MINUTE,
     BY_TEN_MINUTES,
     HOUR_MS,
+    WAIT_BOUNDS_MS,
     Resolution,
     page_key,
 )
@@ -54,6 +55,7 @@ class Cell:
         wait_ms: Sum of the milliseconds from due to started.
         buckets: Attempts by duration, in steps of √2 from 1 ms to 50 minutes; the last one has no
             end.
+        waits: Attempts by how long they waited, in steps of 2 from 1 ms to 70 minutes, likewise.
     """
 
     at: datetime | None = None
@@ -62,6 +64,7 @@ class Cell:
     ran_ms: int = 0
     wait_ms: int = 0
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
+    waits: list[int] = field(default_factory=lambda: [0] * (len(WAIT_BOUNDS_MS) + 1))
 
     @property
     def attempts(self) -> int:
@@ -80,17 +83,11 @@ class Cell:
 
     def percentile_ms(self, share: float) -> float | None:
         """The duration that *share* (0 to 1) of the attempts stayed below, estimated."""
-        total = sum(self.buckets)
-        if not total:
-            return None
-        wanted, below = share * total, 0
-        for place, count in enumerate(self.buckets):
-            if count and below + count >= wanted:
-                low = BOUNDS_MS[place - 1] if place else 0
-                high = BOUNDS_MS[place] if place < len(BOUNDS_MS) else low * 2
-                return low + (high - low) * (wanted - below) / count
-            below += count
-        return float(BOUNDS_MS[-1])
+        return _percentile(self.buckets, BOUNDS_MS, share)
+
+    def wait_percentile_ms(self, share: float) -> float | None:
+        """The wait from due to started that *share* of the attempts stayed below, estimated."""
+        return _percentile(self.waits, WAIT_BOUNDS_MS, share)
 
     def add(self, name: str, value: int) -> None:
         """Add one field of a cell, by its name in Redis."""
@@ -105,6 +102,8 @@ class Cell:
                 self.wait_ms += value
             case _ if name.isdecimal() and int(name) < len(self.buckets):
                 self.buckets[int(name)] += value
+            case _ if name[:1] == "w" and name[1:].isdecimal() and int(name[1:]) < len(self.waits):
+                self.waits[int(name[1:])] += value
 
     def join(self, other: Cell) -> None:
         """Add all of *other*."""
@@ -113,6 +112,22 @@ class Cell:
         self.ran_ms += other.ran_ms
         self.wait_ms += other.wait_ms
         self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+        self.waits = [a + b for a, b in zip(self.waits, other.waits, strict=True)]
+
+
+def _percentile(buckets: Sequence[int], bounds: Sequence[int], share: float) -> float | None:
+    """Interpolate within the bucket in which *share* of all is reached."""
+    total = sum(buckets)
+    if not total:
+        return None
+    wanted, below = share * total, 0
+    for place, count in enumerate(buckets):
+        if count and below + count >= wanted:
+            low = bounds[place - 1] if place else 0
+            high = bounds[place] if place < len(bounds) else low * 2
+            return low + (high - low) * (wanted - below) / count
+        below += count
+    return float(bounds[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ async def queues(redis: Redis, names: Sequence[str]) -> list[Queue]:
     return [await queue(redis, name) for name in names]
 
 
-async def depth(redis: Redis, name: str, *, points: int = 240) -> list[Depth]:
+async def depth(redis: Redis, name: str, *, points: int = 240, hours: float = 8) -> list[Depth]:
     """
     The queue's gauges over its last polls, oldest first: of each step of time its highest values.
 
@@ -142,7 +142,11 @@ async def depth(redis: Redis, name: str, *, points: int = 240) -> list[Depth]:
     """
     key, reader = keys.of(redis).depth_prefix + name, Reader()
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.xrevrange(key, count=_POLLS)
+        pipe.time()
+        [(seconds, _)] = await answers(pipe)
+    since_ms = round((seconds - hours * 3600) * 1000)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.xrevrange(key, min=since_ms, count=_POLLS)
         [found] = await answers(pipe)
     polls = [_depth(reader, key, *entry) for entry in reader.known(found, [])[::-1]]
     timed = [(one, one.at.timestamp()) for one in polls if one.at is not None]

@@ -15,6 +15,7 @@ from runner.redaction import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from redis.asyncio import Redis
 
@@ -34,32 +35,72 @@ class Filter:
 
     name: the job's name, exactly. job_id: a part of the id. text: a part of the arguments as they
     are shown, so that nobody can guess a secret. error: a part of the last error or its message.
+    like: what `alike` makes of them, exactly. arguments: names of arguments with their values as
+    they are shown. since, until: the span of its time: due, started, or died.
     """
 
     name: str = ""
     job_id: str = ""
     text: str = ""
     error: str = ""
+    like: str = ""
+    arguments: tuple[tuple[str, str], ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether every job fits."""
-        return not (self.name or self.job_id or self.text or self.error)
+        asked = (self.name, self.job_id, self.text, self.error, self.like, self.arguments)
+        return not any((*asked, self.since, self.until))
 
     def fits(
-        self, *, name: str | None, job_id: str, arguments: Mapping[str, Any], error: str
+        self,
+        *,
+        name: str | None,
+        job_id: str,
+        arguments: Mapping[str, Any],
+        error: str,
+        message: str,
+        at: datetime | None,
     ) -> bool:
         """Whether a job that is shown like this fits."""
-        if self.name and name != self.name:
-            return False
-        if self.job_id and self.job_id.lower() not in job_id.lower():
-            return False
-        if self.error and self.error.lower() not in error.lower():
+        lowered = self.error.lower()
+        if (
+            (self.name and name != self.name)
+            or (self.job_id and self.job_id.lower() not in job_id.lower())
+            or (lowered and lowered not in f"{error}: {message}".lower())
+            or (self.like and self.like != alike(error, message))
+            or not self._spans(at)
+            or any(value != _plainly(arguments.get(name)) for name, value in self.arguments)
+        ):
             return False
         if not self.text:
             return True
         written, text = to_json(arguments).decode().lower(), self.text.lower()
         return text in written or text in written.replace('\\"', '"').replace("\\\\", "\\")
+
+    def _spans(self, at: datetime | None) -> bool:
+        if at is None:
+            return self.since is None and self.until is None
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+
+def _plainly(value: object) -> str | None:
+    """An argument as somebody would type it."""
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+_DIFFERS = re.compile(
+    r"""(?<!\w)['"“`][^'"”`]{0,200}['"”`](?!\w)|\b0x[0-9a-fA-F]+\b|\b(?=\w*\d)[0-9a-fA-F]{8,}\b|\d[\d.,:]*""",
+)
+_LIKE = 160
+
+
+def alike(error: str, message: str) -> str:
+    """An error and its message without what tells two of one cause apart: digits and quotes."""
+    line = " ".join(message[:1_000].split())
+    return f"{error}: {_DIFFERS.sub('…', line)}"[:_LIKE].strip(": ")
 
 
 class Sieve:
@@ -74,8 +115,12 @@ class Sieve:
         # A page shows bytes that are not text by their numbers, and says what it hides.
         self._id = b"" if "\\" in where.job_id else _plain(where.job_id)
         self._text = b"" if where.text.lower() in REDACTED else _plain(where.text)
+        if where.arguments and not self._text and where.arguments[0][1] not in REDACTED:
+            self._text = _plain(where.arguments[0][1])
         self._name = where.name.encode("utf-8", "backslashreplace")
         self._error = _plain(where.error.rpartition(":")[2].strip())
+        if where.like and not self._error:
+            self._error = _plain(where.like.partition(":")[0])
 
     async def sift(self, redis: Redis, jobs: list[Position]) -> list[Position]:
         """Those of *jobs* that may match, in two round trips at most."""

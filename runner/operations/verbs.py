@@ -220,6 +220,7 @@ QUEUE_VERBS: Mapping[str, Verb] = {
             help="Start no more jobs of the queue until it is resumed; running jobs go on.",
             done="paused",
             button="Pause",
+            question="Pause {}? None of its jobs starts until somebody resumes it.",
             said="{} is paused: no job of it is claimed.",
             key="P",
         ),
@@ -246,6 +247,7 @@ PROCESS_VERBS: Mapping[str, Verb] = {
             help="Ask the process to claim no more jobs; its running jobs go on.",
             done=f"asked to quiet{_HEARD}",
             button="Quiet",
+            question="Quiet {}? It takes no more jobs until somebody resumes it.",
             said="{} was asked to take no more jobs.",
             key="Q",
         ),
@@ -288,6 +290,7 @@ SCHEDULE_VERBS: Mapping[str, Verb] = {
             help="Skip the schedule's ticks until it is resumed.",
             done="paused",
             button="Pause",
+            question="Pause {}? Its ticks enqueue nothing until somebody resumes it.",
             said="{} is paused.",
         ),
         Verb(

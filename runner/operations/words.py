@@ -12,7 +12,7 @@ from runner.visible import visible
 from runner.wording import NOTHING, elapsed, size, time_of_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runner.context import Progress
     from runner.operations.jobs import Row
@@ -90,6 +90,21 @@ def nothing_here(queue: Queue, state: JobState) -> tuple[str, str]:
             return _NOTHING[state]
 
 
+def nothing_anywhere(queues: Sequence[Queue], state: JobState | None) -> tuple[str, str]:
+    """Why none of *queues* has jobs in *state*, or in any: in a few words, and in a sentence."""
+    idle = [one.name for one in queues if not one.workers]
+    paused = [one.name for one in queues if one.paused is not None]
+    title, text = _NOTHING.get(state, _NOTHING_WAITS) if state else _NO_JOB
+    if state in {None, JobState.READY, JobState.RUNNING}:
+        if idle:
+            text += f" No worker takes jobs of {', '.join(idle)}."
+        if paused:
+            text += f" Paused: {', '.join(paused)}."
+    return (title if state is not JobState.RUNNING else "Nothing runs"), text
+
+
+_NO_JOB = ("No job is here", "The first one that is enqueued appears here by itself.")
+_NOTHING_WAITS = ("Nothing waits", "No job is due that a worker has not taken.")
 _NOTHING = {
     JobState.SCHEDULED: (
         "Nothing is scheduled",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner.handle import JobState
 from runner.operations.jobs import list_jobs
@@ -40,7 +40,8 @@ class Jobs(Pane):
     async def _read(
         self, session: OperatorSession, queues: Sequence[str], states: Sequence[JobState]
     ) -> tuple[str, list[Line]]:
-        where = Filter(**dict(filter(None, map(_field, self.words.split()))))
+        given: dict[str, Any] = dict(filter(None, map(_field, self.words.split())))
+        where = Filter(**given)
         rows: list[Row] = []
         total = searched = 0
         problems: list[str] = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.operations import metrics
-from runner.operations.queues import queues
+from runner.operations.findings import Severity, findings, title
+from runner.operations.snapshot import look
 from runner.operations.words import note
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading
@@ -14,6 +14,7 @@ from runner.wording import span
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runner.operations.findings import Finding
     from runner.operations.metrics import Cell
     from runner.operations.queues import Queue
     from runner.operations.session import OperatorSession
@@ -32,10 +33,22 @@ class Overview(Pane):
     }
 
     async def look(self, session: OperatorSession) -> Reading:
-        """Read all queues, and the attempts of the last hour."""
-        found = await queues(session.redis, session.queues)
-        cells = metrics.together(await metrics.all_jobs(session.redis))
-        return Reading(throughput(cells), [[_line(one) for one in found]])
+        """Read what is wrong, all queues, and the attempts of the last hour."""
+        seen = await look(session.redis, session.queues, session.catalog, session.schedule)
+        summary = f"{wrong(findings(seen))}\n{throughput(seen.cells)}"
+        return Reading(summary, [[_line(one) for one in seen.queues]])
+
+
+def wrong(found: Sequence[Finding]) -> str:
+    """What is wrong, the worst first: a line each, and how many more there are."""
+    lines = [f"{_MARKS[one.severity]} {one.text}" for one in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  {len(found) - _SHOWN} more: pipeline doctor")
+    return "\n".join([title(found), *lines])
+
+
+_SHOWN = 3
+_MARKS = {Severity.OK: "✓", Severity.WARNING: "▲", Severity.ERROR: "✖"}
 
 
 def throughput(cells: Sequence[Cell]) -> str:

@@ -197,7 +197,7 @@ def _jobs(dashboard: Dashboard) -> list[Endpoint]:
         )
         shown = asdict(found)
         for row in shown["rows"]:
-            del row["key"]  # bytes that may be no text
+            del row["key"], row["place"]  # bytes that may be no text
         return shown
 
     async def one_job(request: WebRequest) -> JobView | None:

@@ -16,7 +16,18 @@ from runner.broker.outage import no_answer
 from runner.errors import RunnerError, UnreadableError
 from runner.web import api, prometheus
 from runner.web.guard import Guard
-from runner.web.pages import actions, batches, jobs, login, overview, queues, records, sessions
+from runner.web.pages import (
+    actions,
+    batches,
+    job_list,
+    jobs,
+    login,
+    overview,
+    queues,
+    records,
+    sessions,
+    workers,
+)
 from runner.web.static_files import STATIC, content
 
 if TYPE_CHECKING:
@@ -83,8 +94,10 @@ def dashboard_app(
             *overview.routes(dashboard),
             *actions.routes(dashboard),
             *queues.routes(dashboard),
+            *job_list.routes(dashboard),
             *jobs.routes(dashboard),
             *batches.routes(dashboard),
+            *workers.routes(dashboard),
             *records.routes(dashboard),
             *login.routes(dashboard),
             *sessions.routes(dashboard),

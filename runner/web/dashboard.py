@@ -11,9 +11,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from runner.operations.actions import Operator
-from runner.operations.verbs import job_verbs
-from runner.operations.words import nothing_here
-from runner.web import svg
+from runner.web import charts, svg
 from runner.web.authenticator import Authenticator
 from runner.web.formats import FILTERS
 from runner.web.icons import icon
@@ -131,13 +129,12 @@ class Dashboard:
         self._templates.filters.update(FILTERS)
         self._templates.globals.update(
             draw=svg,
+            charts=charts,
             icon=icon,
             asset=fingerprint(),
             scripts=SCRIPTS,
             keys=KEYS,
             environment=self.environment,
-            job_verbs=job_verbs,
-            nothing_here=nothing_here,
         )
 
     def render(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from runner.operations.actions import ids_back
 from runner.wording import ago, milliseconds, number, short, size, span, stamp
+
+if TYPE_CHECKING:
+    from runner.operations.groups import Group
 
 
 def iso(when: datetime | None) -> str:
@@ -30,7 +34,14 @@ def inline(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def in_address(group: Group) -> str:
+    """Which jobs are of *group*, as the list of jobs and its actions read it."""
+    asked = {"queue": group.queue, "state": group.state, "job": group.job, "like": group.like}
+    return urlencode({name: value for name, value in asked.items() if value})
+
+
 FILTERS = {
+    "in_address": in_address,
     "number": number,
     "short": short,
     "size": size,

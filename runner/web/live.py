@@ -131,7 +131,9 @@ class Live:
                     (seconds, micros), *found = await self._look()
                 at_ms = seconds * 1000 + micros // 1000
                 self._clock.note(at_ms)
-                counts = {"dead": sum(one for one in found[::_ASKED] if isinstance(one, int))}
+                dead = sum(one for one in found[::_ASKED] if isinstance(one, int))
+                registers = [one for one in found[_ASKED - 1 :: _ASKED] if isinstance(one, list)]
+                counts = {"dead": dead, "workers": sum(map(len, registers))}
             except (RedisError, OSError) as error:
                 _log.info("Redis does not answer the pages", error=str(error))
             number += 1

@@ -28,11 +28,9 @@ class Link:
 
 _OWN = (
     Link("Overview", "/", "overview", "o", is_first=True),
+    Link("Jobs", "/jobs", "jobs", "j", counts="dead", is_first=True),
     Link("Queues", "/queues", "queues", "q"),
-    Link("Running", "/running", "running", "r", is_first=True),
-    Link("Scheduled", "/scheduled", "scheduled", "d"),
-    Link("Retries", "/retries", "retrying", "t"),
-    Link("Dead", "/dead", "dead", "e", counts="dead", is_first=True),
+    Link("Workers", "/workers", "workers", "w", counts="workers", is_first=True),
     Link("Batches", "/batches", "batches", "b"),
     Link("Schedules", "/schedules", "schedules", "s"),
     Link("Metrics", "/metrics/jobs", "metrics", "m"),
@@ -48,11 +46,13 @@ KEYS: Sequence[tuple[str, Sequence[Row]]] = (
         (
             ("Search", ("/",)),
             ("These keys", ("?",)),
-            ("Overview, queues", ("g", "then", "o", "q")),
+            ("Overview, jobs", ("g", "then", "o", "j")),
+            ("Queues, workers", ("g", "then", "q", "w")),
             ("Schedules, metrics", ("g", "then", "s", "m")),
             ("Audit", ("g", "then", "a")),
+            ("Hold the page still", ("p",)),
             ("Light, dark, as the system", ("t",)),
-            ("Close", ("esc",)),
+            ("Close, clear", ("esc",)),
         ),
     ),
     (
@@ -60,7 +60,21 @@ KEYS: Sequence[tuple[str, Sequence[Row]]] = (
         (
             ("Down, up", ("j", "k")),
             ("Open", ("enter",)),
-            ("Select", ("x",)),
+            ("Unfold, fold a group", ("l", "h")),
+            ("Mark, mark up to here", ("x", "⇧x")),
+            ("Mark all on this page", ("⇧a",)),
+            ("Retry or run now", ("r",)),
+            ("Delete", ("d",)),
+            ("Show the new ones", ("n",)),
+        ),
+    ),
+    (
+        "On a chart and a job",
+        (
+            ("A step left, right", ("←", "→")),
+            ("Its jobs", ("enter",)),
+            ("Open all tracebacks", ("o",)),
+            ("Copy the id, the error", ("c", "⇧c")),
         ),
     ),
 )

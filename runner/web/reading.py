@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -26,7 +26,16 @@ B = TypeVar("B", bound=BaseModel)
 ENTRY = re.compile(r"\d{1,16}-\d{1,6}")
 """The id of an entry in the audit log."""
 
+BADGES = ("job", "queue", "state", "error", "like", "id", "text", "since", "until")
+"""What the address of the list may hold, beside arguments."""
+
+ARGUMENT = "arg."
+_BADGE = re.compile(r'([a-z]+(?:\.[A-Za-z_]\w*)?):(?:"([^"]*)"|(\S+))|(\S+)')
+_BACK = re.compile(r"(\d{1,6})(s|m|min|h|d)")
+_UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _LONGEST_FILTER = 200
+_LONGEST_TYPED = 1_000
+_MOST_ARGUMENTS = 5
 
 
 def whole_number(request: WebRequest, name: str, default: int, most: int) -> int:
@@ -72,19 +81,78 @@ def state_of(query: QueryParams) -> JobState:
     return JobState(text)
 
 
-def filter_of(query: QueryParams) -> Filter:
-    """Read which jobs to list."""
-    return Filter(
-        **{
-            field: query.get(name, "").strip()[:_LONGEST_FILTER]
-            for field, name in (
-                ("name", "job"),
-                ("job_id", "id"),
-                ("text", "text"),
-                ("error", "error"),
-            )
-        }
+def filter_of(query: QueryParams, now: datetime | None = None) -> Filter:
+    """
+    Read which jobs to list. now: Redis's time, which `since=1h` counts back from.
+
+    Raises:
+        HTTPException: 400, a time cannot be read.
+    """
+
+    def asked(name: str) -> str:
+        return query.get(name, "").strip()[:_LONGEST_FILTER]
+
+    arguments = tuple(
+        (name.removeprefix(ARGUMENT), value.strip()[:_LONGEST_FILTER])
+        for name, value in query.multi_items()
+        if name.startswith(ARGUMENT) and value.strip()
     )
+    return Filter(
+        name=asked("job"),
+        job_id=asked("id"),
+        text=asked("text"),
+        error=asked("error"),
+        like=asked("like"),
+        arguments=arguments[:_MOST_ARGUMENTS],
+        since=moment_of(asked("since"), now),
+        until=moment_of(asked("until"), now),
+    )
+
+
+def moment_of(text: str, now: datetime | None) -> datetime | None:
+    """
+    Read a time, or how long before *now*: `90s`, `10m`, `1h`, `2d`, `today`; None if it is empty.
+
+    Raises:
+        HTTPException: 400, it is neither.
+    """
+    if not text:
+        return None
+    if now is not None and text == "today":
+        return now.replace(hour=0, minute=0, second=0, microsecond=0)
+    back = _BACK.fullmatch(text.replace(" ", ""))
+    if now is not None and back:
+        return now - timedelta(seconds=int(back[1]) * _UNITS_S[back[2]])
+    return time_of(text.replace(" ", "+") if "T" in text else text)
+
+
+def badges_of(text: str) -> list[tuple[str, str]]:
+    """
+    Read what was typed into the field of the list: badges such as `job:notify`, and any text.
+
+    A value with spaces stands in double quotes.
+    """
+    found: list[tuple[str, str]] = []
+    words = []
+    for name, quoted, value, word in _BADGE.findall(text[:_LONGEST_TYPED]):
+        known = name in BADGES or name.startswith(ARGUMENT)
+        if known and (quoted or value):
+            found.append((name, quoted or value))
+        else:
+            words.append(word or f"{name}:{quoted or value}")
+    if words:
+        found.append(("text", " ".join(words)))
+    return found
+
+
+def states_of(query: QueryParams) -> list[JobState]:
+    """
+    Read the states whose jobs to list; all of them if the query names none.
+
+    Raises:
+        HTTPException: 404, jobs in that state are not listed.
+    """
+    return [state_of(query)] if query.get("state") else list(LISTED)
 
 
 def read_request(form: FormData, queues: Sequence[str]) -> Request:

@@ -28,9 +28,16 @@ if TYPE_CHECKING:
 BOUNDS_MS: Final = tuple(sorted({round(2 ** (half / 2)) for half in range(44)}))
 """Upper ends of the duration buckets, each about √2 times the last, 1 ms to 50 minutes."""
 
+WAIT_BOUNDS_MS: Final = tuple(2**power for power in range(23))
+"""Upper ends of the buckets of waits, each twice the last, 1 ms to 70 minutes."""
+
 DONE, FAILED, RAN_MS, WAITED_MS = range(4)
-FIELDS: Final = ("n", "f", "ms", "w", *map(str, range(len(BOUNDS_MS) + 1)))
-"""Fields of one cell in Redis: done, failed, total run and wait times, then the buckets."""
+_RUNS, _WAITS = range(len(BOUNDS_MS) + 1), range(len(WAIT_BOUNDS_MS) + 1)
+FIELDS: Final = ("n", "f", "ms", "w", *map(str, _RUNS), *(f"w{place}" for place in _WAITS))
+"""Fields of one cell: done, failed, total run and wait times, then the buckets of both."""
+
+_FIRST_RUN: Final = 4
+_FIRST_WAIT: Final = _FIRST_RUN + len(_RUNS)
 
 MINUTE_MS: Final = 60_000
 SLOT_MS: Final = 10 * MINUTE_MS
@@ -112,8 +119,10 @@ class JobCounts:
         ran_ms = ended.finished_ms - started_ms
         cell[slot] += 1
         cell[RAN_MS] += ran_ms
-        cell[WAITED_MS] += max(0, started_ms - int(ended.claim.due_ms))
-        cell[4 + bisect_right(BOUNDS_MS, ran_ms)] += 1
+        waited_ms = max(0, started_ms - int(ended.claim.due_ms))
+        cell[WAITED_MS] += waited_ms
+        cell[_FIRST_RUN + bisect_right(BOUNDS_MS, ran_ms)] += 1
+        cell[_FIRST_WAIT + min(waited_ms.bit_length(), len(WAIT_BOUNDS_MS))] += 1
 
     def batch(self, queue: str, own: Keys) -> list[Any]:
         """

@@ -89,6 +89,7 @@ def test_form_on_another_site_pauses_nothing_behind_a_proxy_with_a_password(
     context = browser.new_context(http_credentials={"username": "ada", "password": PASSWORD})
     try:
         page = context.new_page()
+        page.on("dialog", lambda dialog: dialog.accept())
         page.goto(f"{proxied}/queues")
         expect(page.get_by_role("button", name="Pause").first).to_be_visible()
         # The same machine by another name is another site for the browser.

@@ -127,7 +127,9 @@ async def test_channel_is_synced_once_however_often_it_is_asked_for(
         messages.append((await browser.get(answer.headers["location"])).text)
     assert "Sync enqueued." in messages[0]
     assert "Sync was waiting already." in messages[1]
-    listed = await browser.get("/queues/default", params={"text": "alert"})
+    listed = await browser.get(
+        "/jobs", params={"queue": "default", "state": "ready", "text": "alert"}
+    )
     assert "sync_channel" in listed.text
 
 

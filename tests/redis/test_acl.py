@@ -218,8 +218,15 @@ async def test_pages_and_operators_do_all_they_may(acl: Server) -> None:
     async with visiting(client, LoginSettings(users=USERS)) as browser:
         assert (await log_in(browser, "ada", "wrong")).status_code == 401
         await log_in(browser)
-        pages = ["/", "/queues", "/queues/default?state=scheduled", "/running", "/scheduled"]
-        pages += ["/retries", "/dead", "/metrics/jobs", "/schedules", "/sessions", "/audit"]
+        pages = ["/", "/queues", "/queues/default", "/jobs", "/workers"]
+        pages += [
+            "/jobs?state=retrying",
+            "/jobs?state=dead",
+            "/metrics/jobs",
+            "/schedules",
+            "/sessions",
+            "/audit",
+        ]
         pages += ["/metrics", "/api/queues", "/api/redis", f"/jobs?id={handles[0].id}"]
         for path in pages:
             answer = await browser.get(path, follow_redirects=True)

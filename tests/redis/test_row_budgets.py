@@ -48,7 +48,12 @@ async def test_list_of_large_jobs_is_a_small_page(redis: QueueClient, kind: str)
         await redis.zadd(QUEUE_KEY + keys.DEAD_SUFFIX, {f"j{number}": number})
     login = LoginSettings(tokens={OPERATE: Role.OPERATE})
     async with visiting_at_once(redis, login) as (browser, _):
-        for path in ("/dead", "/api/queues/default/jobs?state=dead", "/jobs/default/j1"):
+        for path in (
+            "/jobs?state=dead",
+            "/jobs?state=dead&by=each",
+            "/api/queues/default/jobs?state=dead",
+            "/jobs/default/j1",
+        ):
             answer = await browser.get(path, headers=BEARER)
             assert answer.status_code == 200
             assert len(answer.content) < MOST_BYTES, f"{path}: {len(answer.content)}"

@@ -79,7 +79,10 @@ async def _is_paused(redis: QueueClient) -> bool:
 async def test_every_page_sends_the_headers_that_keep_it_safe(redis: QueueClient) -> None:
     """A strict policy with a nonce for each answer, and no inline script or style."""
     async with _visit(redis, LoginSettings()) as browser:
-        pages = [await browser.get(path) for path in ("/", "/dead", "/nothing-here", "/jobs?id=x")]
+        pages = [
+            await browser.get(path)
+            for path in ("/", "/jobs?state=dead", "/nothing-here", "/jobs?id=x")
+        ]
     nonces = set()
     for page in pages:
         policy = page.headers["content-security-policy"]
@@ -172,7 +175,7 @@ async def test_nobody_sees_a_page_before_the_login(redis: QueueClient) -> None:
         cookie = right.headers["set-cookie"]
         assert {"httponly", "samesite=strict"} <= _flags(cookie)
         assert "secure" not in _flags(cookie)
-        assert (await browser.get("/dead")).status_code == 200
+        assert (await browser.get("/jobs?state=dead")).status_code == 200
 
 
 async def test_login_leads_to_no_other_site(redis: QueueClient) -> None:
@@ -299,7 +302,7 @@ async def test_page_that_fails_reveals_no_reason(
     async def broken(*_: Any, **__: Any) -> None:
         raise KeyError("an inner secret")
 
-    monkeypatch.setattr("runner.web.pages.queues.queues", broken)
+    monkeypatch.setattr("runner.web.pages.queues.look", broken)
     async with _visit(redis, LoginSettings()) as browser:
         page = await browser.get("/queues")
     assert page.status_code == 500

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from runner.errors import ConfigurationError
 from runner.operations import batches, schedules
 from runner.operations.actions import have_ids_back, ids_back, known_queue
 from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
+from runner.operations.foresight import TYPED_ABOVE, check_move, foresee
 from runner.operations.processes import processes
 from runner.operations.verbs import (
     BATCH_VERBS,
@@ -19,13 +21,16 @@ from runner.operations.verbs import (
     QUEUE_VERBS,
     SCHEDULE_VERBS,
 )
+from runner.periodic.poller import redis_now
+from runner.web.dashboard import local
 from runner.web.reading import action_of, filter_of, read_request, state_of, text_of
 from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-    from starlette.datastructures import QueryParams
+    from starlette.datastructures import FormData, QueryParams
     from starlette.requests import Request as WebRequest
     from starlette.responses import Response
     from starlette.routing import BaseRoute
@@ -47,14 +52,20 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
     async def act(request: WebRequest) -> Response:
         """Act on one job, or on those that were selected."""
         form = await request.form()
-        queue = known_queue(dashboard.queues, text_of(form, "queue"))
         asked = read_request(form, dashboard.queues)
-        ids = [str(value) for value in form.getlist("id")]
+        of_queue = text_of(form, "queue")
+        chosen = [_of(dashboard, of_queue, str(value)) for value in form.getlist("id")]
+        ids = [job_id for _, job_id in chosen]
         back = text_of(form, "back") or "/"
         if not ids:
             return dashboard.back(request, back, "Nothing was selected.")
         operator = dashboard.operator(request)
-        found = [await operator.act(asked, queue, job_id) for job_id in ids]
+        if asked.to:
+            try:
+                await check_move(dashboard.redis, dashboard.queues, asked.to, chosen)
+            except ConfigurationError as error:
+                return dashboard.back(request, back, f"Refused: {error}.")
+        found = [await operator.act(asked, queue, job_id) for queue, job_id in chosen]
         reaches = asked.verb.reaches
         acted = sum(state in reaches for state in found)
         message = asked.verb.said.format(_jobs(acted))
@@ -70,37 +81,57 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
     return [Route("/act", act, methods=["POST"])]
 
 
+def _of(dashboard: Dashboard, queue: str, chosen: str) -> tuple[str, str]:
+    """The queue and the id of a chosen job: lists of several queues name both."""
+    if not queue:
+        queue, _, chosen = chosen.partition("|")
+    return known_queue(dashboard.queues, queue), chosen
+
+
 def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
     async def confirm(request: WebRequest) -> Response:
         """Ask, with the number of jobs that match."""
         query = request.query_params
-        selection = _selection(dashboard, query)
+        selection = await _selected(dashboard, query)
         verb = JOB_VERBS[action_of(query.get("action", ""))]
+        many = await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S)
+        foreseen = await foresee(dashboard.redis, dashboard.queues, selection, dashboard.catalog)
         return dashboard.render(
             request,
             "confirm.html.j2",
             selection=selection,
             verb=verb,
-            count=await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S),
-            queues=[queue for queue in dashboard.queues if queue != selection.queue],
+            count=many,
+            foreseen=foreseen,
+            typed=many.jobs if many.jobs > TYPED_ABOVE or not many.is_exact else 0,
+            queues=[queue for queue in dashboard.queues if queue not in selection.queues],
             back=query.get("back", "/"),
         )
 
     async def act_on_all(request: WebRequest) -> Response:
         form = await request.form()
-        selection = _selection(dashboard, request.query_params)
+        selection = await _selected(dashboard, request.query_params)
         asked = read_request(form, dashboard.queues)
+        if asked.to:
+            foreseen = await foresee(
+                dashboard.redis, dashboard.queues, selection, dashboard.catalog
+            )
+            foreseen.refuse_move(asked.to)
         bulk = Bulk(dashboard.redis, dashboard.operator(request), asked, selection)
         counted = await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S)
+        if not _is_typed(form, must=counted.jobs > TYPED_ABOVE):
+            raise HTTPException(400, "type the number of jobs to go on: nothing was done")
         await bulk.announce(counted.jobs)
         dashboard.start(bulk.run(dashboard.catalog, total=counted.jobs))
-        return dashboard.back(request, f"/bulk/{bulk.id}", "Started.")
+        onward = urlencode({"back": text_of(form, "back") or "/jobs"})
+        return dashboard.back(request, f"/bulk/{bulk.id}?{onward}", "Started.")
 
     async def progress(request: WebRequest) -> Response:
         found = await bulk_progress(dashboard.redis, request.path_params["bulk_id"])
         if found is None:
             raise HTTPException(404, "there is no such action, or it was forgotten after a day")
-        return dashboard.render(request, "bulk.html.j2", bulk=found)
+        back = local(request.query_params.get("back", "/jobs"))
+        return dashboard.render(request, "bulk.html.j2", bulk=found, back=back)
 
     return [
         Route("/all", confirm, methods=["GET"]),
@@ -124,9 +155,9 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
         for process in await processes(dashboard.redis, dashboard.queues):
             if process.name == name:
                 await dashboard.operator(request).order(process, verb.name)
-                back = text_of(form, "back") or "/running"
+                back = text_of(form, "back") or "/workers"
                 return dashboard.back(request, back, verb.said.format(name))
-        return dashboard.back(request, "/running", f"{name} is gone.")
+        return dashboard.back(request, "/workers", f"{name} is gone.")
 
     async def schedule_action(request: WebRequest) -> Response:
         name, verb = request.path_params["name"], _verb(SCHEDULE_VERBS, request.path_params["verb"])
@@ -151,9 +182,22 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
     ]
 
 
-def _selection(dashboard: Dashboard, query: QueryParams) -> Selection:
-    queue = known_queue(dashboard.queues, query.get("queue", ""))
-    return Selection(queue, state_of(query), filter_of(query))
+async def _selected(dashboard: Dashboard, query: QueryParams) -> Selection:
+    return _selection(dashboard, query, await redis_now(dashboard.redis))
+
+
+def _selection(dashboard: Dashboard, query: QueryParams, now: datetime) -> Selection:
+    chosen = query.get("queue")
+    first, *others = [known_queue(dashboard.queues, chosen)] if chosen else dashboard.queues
+    return Selection(first, state_of(query), filter_of(query, now), tuple(others))
+
+
+def _is_typed(form: FormData, *, must: bool) -> bool:
+    """Whether the number that had to be typed was; must: one had to be."""
+    wanted = text_of(form, "wanted")
+    if not wanted:
+        return not must
+    return text_of(form, "typed").replace(",", "").replace(" ", "") == wanted
 
 
 def _verb(verbs: Mapping[str, Verb], name: str) -> Verb:

@@ -1,4 +1,4 @@
-"""One job in full, and what runs in which process."""
+"""One job in full."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from runner.handle import JobState
 from runner.operations.actions import known_queue
+from runner.operations.groups import groups
 from runner.operations.job import find_queue, job
-from runner.operations.processes import processes
+from runner.operations.search import Filter, alike
 from runner.operations.why import explain
+from runner.periodic.poller import redis_now
+from runner.web.tracebacks import parts
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from runner.operations.groups import Group
     from runner.operations.job import JobView
     from runner.web.dashboard import Dashboard
 
@@ -41,36 +46,26 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             "job.html.j2",
             job=view,
             why=await explain(dashboard.redis, view),
+            now=await redis_now(dashboard.redis),
+            alone=await _alike(dashboard, view),
+            parts=parts,
             queues=dashboard.queues,
             about=_links(dashboard, view),
         )
 
-    async def look_up(request: Request) -> Response:
-        job_id = request.query_params.get("id", "").strip()
-        queue = await find_queue(dashboard.redis, dashboard.queues, job_id)
-        if queue is None:
-            return dashboard.render(
-                request, "job_gone.html.j2", status=404, job_id=job_id, queue=None
-            )
-        return RedirectResponse(f"/jobs/{queue}/{quote(job_id)}", status_code=303)
-
-    async def running(request: Request) -> Response:
-        found = await processes(dashboard.redis, dashboard.queues)
-        jobs = [one for process in found for one in process.running]
-        jobs.sort(key=lambda one: (one.started_at is None, one.started_at))
-        return dashboard.render(
-            request,
-            "running.html.j2",
-            processes=found,
-            jobs=jobs[:200],
-            more=max(0, sum(process.busy for process in found) - min(200, len(jobs))),
-        )
-
     return [
-        Route("/running", running),
-        Route("/jobs", look_up),
         Route("/jobs/{queue}/{job_id:path}", one_job, methods=["GET"]),
     ]
+
+
+async def _alike(dashboard: Dashboard, view: JobView) -> Group | None:
+    """Those that died of the same error; None if there is no other."""
+    if view.state is not JobState.DEAD or not view.attempts or not view.attempts[-1].error:
+        return None
+    last = view.attempts[-1]
+    where = Filter(name=view.name or "", like=alike(last.error, last.message))
+    found = await groups(dashboard.redis, [view.queue], view.state, dashboard.catalog, where)
+    return next((one for one in found.groups if one.count > 1), None)
 
 
 def _links(dashboard: Dashboard, view: JobView) -> list[tuple[str, str]]:

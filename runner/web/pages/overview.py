@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from runner.operations import metrics
-from runner.operations.processes import processes
-from runner.operations.queues import queues
-from runner.operations.redis_info import store
+from runner.operations.findings import CHECKED, findings, in_words, title
+from runner.operations.snapshot import look
+from runner.periodic.poller import redis_now
 from runner.worker.counts import BOUNDS_MS
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from runner.operations.metrics import Cell, Deploy
     from runner.web.dashboard import Dashboard
 
 PERIODS = (1, 2, 4, 8, 24, 72)
+SPANS = (1, 6, 24, 72)
+"""Hours that the overview's chart can span."""
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -31,24 +32,25 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
 
     async def overview(request: Request) -> Response:
         redis, names = dashboard.redis, dashboard.queues
-        counted, working, jobs, server, marks = await asyncio.gather(
-            queues(redis, names),
-            processes(redis, names),
-            metrics.all_jobs(redis, hours=1),
-            store(redis),
-            metrics.deploys(redis),
-        )
-        cells = metrics.together(jobs)
+        hours = _hours(request, SPANS, 1)
+        seen = await look(redis, names, dashboard.catalog, dashboard.schedule)
+        jobs = seen.jobs if hours == 1 else await metrics.all_jobs(redis, hours=hours)
+        found = findings(seen)
         return dashboard.render(
             request,
             "overview.html.j2",
-            queues=counted,
-            processes=working,
-            jobs=sorted(jobs, key=lambda one: -one.total.failed)[:8],
-            cells=cells,
-            last=_last_minutes(cells),
-            store=server,
-            marks=_marks(cells, marks),
+            seen=seen,
+            found=found,
+            title=title(found),
+            checked=CHECKED,
+            many_checked=in_words(len(CHECKED)),
+            last=seen.last,
+            cells=metrics.together(jobs),
+            step_s=jobs[0].step_s if jobs else 60,
+            hours=hours,
+            spans=SPANS,
+            polls=sorted(one.at for series in seen.depths.values() for one in series if one.at),
+            with_buttons=False,
         )
 
     return [Route("/", overview), *_metrics_routes(dashboard)]
@@ -66,8 +68,9 @@ def _metrics_routes(dashboard: Dashboard) -> list[BaseRoute]:
             "metrics.html.j2",
             jobs=jobs,
             cells=cells,
-            marks=_marks(cells, marks),
             deploys=marks,
+            step_s=60 if hours <= metrics.MINUTES_HOURS else 600,
+            until=await redis_now(dashboard.redis),
             hours=hours,
             choices=PERIODS,
         )
@@ -83,7 +86,8 @@ def _metrics_routes(dashboard: Dashboard) -> list[BaseRoute]:
             request,
             "metric.html.j2",
             job=one,
-            marks=_marks(one.cells, marks),
+            deploys=marks,
+            until=await redis_now(dashboard.redis),
             hours=hours,
             choices=PERIODS,
             bounds=BOUNDS_MS,
@@ -95,27 +99,6 @@ def _metrics_routes(dashboard: Dashboard) -> list[BaseRoute]:
     ]
 
 
-def _hours(request: Request) -> int:
-    text = request.query_params.get("hours", "8")
-    return int(text) if text.isdecimal() and int(text) in PERIODS else 8
-
-
-def _last_minutes(cells: Sequence[Cell], many: int = 5) -> metrics.Cell:
-    total = metrics.Cell()
-    for cell in cells[-many:]:
-        total.join(cell)
-    return total
-
-
-def _marks(cells: Sequence[Cell], deploys: Sequence[Deploy]) -> list[tuple[float, str]]:
-    """Deploys by their place (0 to 1) in the time that *cells* span."""
-    times = [cell.at for cell in cells if cell.at is not None]
-    if len(times) < 2:  # noqa: PLR2004 -- a span has two ends
-        return []
-    first, length = times[0], (times[-1] - times[0]).total_seconds()
-    placed = [
-        ((mark.at - first).total_seconds() / length, f"{mark.release} deployed {mark.at:%H:%M}")
-        for mark in deploys
-        if mark.at is not None
-    ]
-    return [(share, title) for share, title in placed if 0 <= share <= 1]
+def _hours(request: Request, choices: Sequence[int] = PERIODS, usual: int = 8) -> int:
+    text = request.query_params.get("hours", "")
+    return int(text) if text.isdecimal() and int(text) in choices else usual

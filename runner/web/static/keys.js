@@ -26,43 +26,11 @@ if (letters) {
 }
 document.getElementById("help")?.addEventListener("click", () => help.showModal());
 
-// ---------------------------------------------------------------- selection
-
-const boxes = () => [...document.querySelectorAll("input[type=checkbox][name=id]")];
-const count = () => {
-  const chosen = boxes().filter((box) => box.checked).length;
-  for (const label of document.querySelectorAll("[data-count]")) label.textContent = chosen ? `${chosen} selected` : "Select all";
-};
-const ready = () => {
-  for (const all of document.querySelectorAll("[data-all]")) all.hidden = false;
-  count();
-};
-document.addEventListener("patched", ready);
-
-let last = null;
-document.addEventListener("click", (event) => {
-  const box = event.target;
-  if (!(box instanceof HTMLInputElement) || box.type !== "checkbox") return;
-  if (box.matches("[data-all]")) for (const one of boxes()) one.checked = box.checked;
-  else if (event.shiftKey && last && document.contains(last)) {
-    const row = boxes();
-    const [from, to] = [row.indexOf(last), row.indexOf(box)].sort((a, b) => a - b);
-    for (const one of row.slice(from, to + 1)) one.checked = box.checked;
-  }
-  last = box;
-  count();
-});
-
-document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm;
-  if (question && !confirm(question)) event.preventDefault();
-});
-
 // ---------------------------------------------------------------- keys
 
 let going = 0;
 const move = (by) => {
-  const rows = [...document.querySelectorAll("main tbody tr")];
+  const rows = [...document.querySelectorAll("main tbody tr")].filter((row) => row.offsetParent && !row.matches(".between"));
   if (!rows.length) return;
   const at = rows.findIndex((row) => row.classList.contains("at"));
   rows[at]?.classList.remove("at");
@@ -71,13 +39,48 @@ const move = (by) => {
   next.scrollIntoView({ block: "nearest" });
 };
 const DOES = {
-  "/": () => document.getElementById("find")?.focus(),
+  "/": () => (document.getElementById("search") ?? document.getElementById("find"))?.focus(),
   "?": () => help?.showModal(),
   t: nextTheme,
   j: () => move(1),
   k: () => move(-1),
   x: (at) => at?.querySelector("input[type=checkbox]")?.click(),
+  X: (at) => {
+    const box = at?.querySelector("input[type=checkbox][name=id]");
+    const row = boxes();
+    if (!box || !last || !document.contains(last)) return;
+    const [from, to] = [row.indexOf(last), row.indexOf(box)].sort((a, b) => a - b);
+    for (const one of row.slice(from, to + 1)) one.checked = true;
+    count();
+  },
+  A: () => { for (const box of boxes()) box.checked = true; count(); },
+  l: (at) => { const body = at?.closest("tbody.group"); if (body) { folded.set(body.dataset.key, false); foldAll(); } },
+  h: (at) => { const body = at?.closest("tbody.group"); if (body) { folded.set(body.dataset.key, true); foldAll(); } },
+  n: () => takeIn(),
+  p: () => { isStill = !isStill; document.documentElement.toggleAttribute("data-held", isStill); show(); },
+  r: (at) => act("run", at),
+  d: (at) => act("delete", at),
+  o: () => { for (const one of document.querySelectorAll("main details")) one.open = true; },
+  c: () => document.querySelector("[data-copy=id]")?.click(),
+  C: () => document.querySelector("[data-copy=error]")?.click(),
 };
+// What is selected; or, with nothing selected, the job under the cursor.
+const act = (name, at) => {
+  const button = document.querySelector(`#selection button[value=${name}]`) ?? document.querySelector(`#actions button[data-action=${name}]`);
+  if (!button) return;
+  const box = at?.querySelector("input[type=checkbox][name=id]");
+  if (box && !boxes().some((one) => one.checked)) { box.checked = true; count(); }
+  if (!document.getElementById("selection") || boxes().some((one) => one.checked)) button.click();
+};
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  const source = button.dataset.text ?? document.getElementById(button.dataset.from)?.textContent ?? "";
+  await navigator.clipboard?.writeText(source);
+  button.dataset.said = "copied";
+  setTimeout(() => delete button.dataset.said, 1500);
+});
+for (const one of document.querySelectorAll("[data-copy]")) one.hidden = false;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), select, textarea")) return;
   if (document.querySelector("dialog[open]")) return;
@@ -86,11 +89,11 @@ document.addEventListener("keydown", (event) => {
   const page = Date.now() - going < 1000 && document.querySelector(`nav [data-go="${CSS.escape(event.key)}"]`);
   if (page) location.href = page.href;
   else if (event.key === "g") { going = Date.now(); return; }
+  else if (event.key === "Escape") { if (typeof clear === "function") clear(); }
   else if (DOES[event.key]) DOES[event.key](at);
-  else if (event.key === "Enter" && at && document.activeElement === document.body) at.querySelector("a")?.click();
+  else if (event.key === "Enter" && at && document.activeElement === document.body) at.querySelector("a[href]:not(.button)")?.click();
   else return;
   going = 0;
   event.preventDefault();
 });
 
-ready();

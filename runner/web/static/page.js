@@ -58,14 +58,14 @@ const tick = () => {
 
 // ---------------------------------------------------------------- patching
 
-const KEPT = new Set(["open", "checked", "disabled", "hidden"]);  // the reader's, not the server's
+const KEPT = new Set(["open", "checked", "disabled", "hidden", "data-arrived", "aria-expanded"]);  // the reader's, not the server's
 const keyOf = (node) => (node.nodeType === 1 ? node.getAttribute("data-key") || node.getAttribute("id") : null);
 
 const patchAttributes = (old, next) => {
   for (const { name, value } of next.attributes) {
     if (KEPT.has(name)) continue;
     if (name === "class") {
-      const kept = ["at", "gone", "new"].filter((one) => old.classList.contains(one));
+      const kept = ["at", "gone", "new", "chosen", "folded"].filter((one) => old.classList.contains(one));
       const wanted = [value, ...kept].join(" ").trim();
       if (old.getAttribute("class") !== wanted) old.setAttribute("class", wanted);
     } else if (old.getAttribute(name) !== value) old.setAttribute(name, value);
@@ -86,7 +86,7 @@ const patch = (old, next) => {
 
 const patchChildren = (old, next) => {
   const keyed = new Map([...old.children].filter(keyOf).map((one) => [keyOf(one), one]));
-  const still = old.hasAttribute("data-rows") && isHeld(old);
+  const still = old.hasAttribute("data-rows") && !takingIn && isHeld(old);
   let place = old.firstChild;
   let arrived = 0;
   for (const wanted of [...next.childNodes]) {
@@ -107,6 +107,7 @@ const patchChildren = (old, next) => {
       old.insertBefore(made, place);
     }
   }
+  if (old.hasAttribute("data-rows")) old.dataset.arrived = String(still ? arrived : 0);
   if (still) {
     for (const gone of keyed.values()) gone.classList.add("gone");
     return;
@@ -116,8 +117,9 @@ const patchChildren = (old, next) => {
 };
 
 let isStill = false;
+let takingIn = false;
 // While a hand is on a list, its rows neither move nor come and go.
-const isHeld = (rows) => isStill || rows.matches(":hover") || rows.contains(document.activeElement) || Boolean(rows.querySelector("input[type=checkbox]:checked"));
+const isHeld = (rows) => isStill || (rows.dataset.rows === "list" && !takingIn) || rows.matches(":hover") || rows.contains(document.activeElement) || Boolean(rows.querySelector("input[type=checkbox]:checked"));
 
 const swap = (fresh) => {
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -224,7 +226,7 @@ const show = () => {
   } else banner?.remove();
   const on = Boolean(stream);
   liveButton.setAttribute("aria-pressed", String(on && !stale));
-  liveButton.lastElementChild.textContent = !on ? "Live is off" : stale ? "No answer" : "Live";
+  liveButton.lastElementChild.textContent = !on ? "Live is off" : stale ? "No answer" : isStill ? "Held still" : "Live";
   tick();
 };
 

@@ -1,0 +1,53 @@
+"""The fleet: a square for each process, those to look at first, and all others page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.routing import Route
+
+from runner.operations.fleet import fleet
+from runner.web.reading import whole_number
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from runner.operations.fleet import Member
+    from runner.web.dashboard import Dashboard
+
+_PAGE: Final = 50
+_MOST_PAGES: Final = 1_000
+
+
+def routes(dashboard: Dashboard) -> list[BaseRoute]:
+    """The routes of these pages."""
+
+    async def workers(request: Request) -> Response:
+        found = await fleet(dashboard.redis, dashboard.queues)
+        wanted = request.query_params.get("text", "").strip().lower()[:200]
+        fitting = [one for one in found.members if _fits(one, wanted)]
+        number = whole_number(request, "page", 1, _MOST_PAGES)
+        first = [one for one in fitting if one.trouble]
+        others = [one for one in fitting if not one.trouble]
+        start = (number - 1) * _PAGE
+        return dashboard.render(
+            request,
+            "workers.html.j2",
+            fleet=found,
+            first=first[:_PAGE] if number == 1 else [],
+            others=others[start : start + _PAGE],
+            many=len(others),
+            start=start,
+            number=number,
+            has_more=len(others) > start + _PAGE,
+            text=wanted,
+        )
+
+    return [Route("/workers", workers)]
+
+
+def _fits(one: Member, wanted: str) -> bool:
+    words = " ".join((one.name, one.release, *one.queues, one.trouble)).lower()
+    return wanted in words
