@@ -28,9 +28,9 @@ async def render_visualization(
     Render one chart of an analysis or, without a key, its whole report, in one format.
 
     Durable afterwards: the complete file, and its path in the store; of a report as pictures one
-    for each page, and the path of the first. Any number of renderings
-    of one file may run at once: the file is always a complete one of them. People are notified
-    of a channel's report once a week.
+    for each page, and the path of the first; with a report, what it says first. Any number of
+    renderings of one file may run at once: the file is always a complete one of them. People are
+    notified of a channel's report once a week.
 
     Returns the path.
 
@@ -44,15 +44,17 @@ async def render_visualization(
     request = await rendering.gather(services.store, analysis_id, chart_key)
     # The renderer holds the interpreter lock, and a title may end its process.
     try:
-        pages = await rendering.render_apart(
+        made = await rendering.render_apart(
             ctx.offload, request, file_format, services.report_paper
         )
     except OffloadDiedError as error:
         what = "the report" if chart_key is None else f"the chart {chart_key}"
         raise Bury(f"{what} of {request.channel.id} cannot be drawn: {error}") from error
     path = file_path(services.reports_dir, request.channel.id, chart_key, file_format)
-    await asyncio.to_thread(write_pages, path, pages)
-    await services.store.renderings.save(analysis_id, chart_key, file_format, path)
+    await asyncio.to_thread(write_pages, path, made.pages)
+    await services.store.renderings.save(
+        analysis_id, chart_key, file_format, path, summary=made.summary
+    )
     if chart_key is None:
         advice = await services.store.analyses.recommendations(analysis_id)
         titles = [one.title for one in advice]

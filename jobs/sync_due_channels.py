@@ -33,7 +33,7 @@ async def sync_due_channels(ctx: Context) -> int:
     The poller runs it every minute; each sync waits in the queue for its own time, so they do not
     all start with the minute. Its job id is made of channel and day: a channel has at most one
     scheduled sync pending, and a dead one is in its way for a day at most. If this job dies
-    halfway, the rest stays due. Reports are made on request only.
+    halfway, the rest stays due. A sync that reads something new renews the channel's report.
 
     Returns how many were enqueued; none while the database cannot be used.
     """
@@ -65,4 +65,4 @@ async def _enqueue(due: ChannelSchedule, now: datetime) -> JobHandle[dict[str, i
     sync = sync_channel.options(
         job_id=f"sync:{due.channel_id}:{now:%Y-%m-%d}", at=max(now, due.due_at)
     )
-    return await sync.enqueue(channel_id=due.channel_id, report=False)
+    return await sync.enqueue(channel_id=due.channel_id, report=None)

@@ -17,7 +17,7 @@ from benchmarks.channels.plain import as_data
 from benchmarks.lists import open_list
 from jobs.analysis import analyze
 from jobs.charts import build_charts
-from jobs.charts.render import render
+from jobs.charts.chart_file import render
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
 from jobs.analysis.section import Missing
 from jobs.analysis.trends import Trends, trends
 from jobs.analysis.usual import NOT_COMPARED as NO_USUAL
-from jobs.analysis.usual import Usual, usual
+from jobs.analysis.usual import Recent, Usual, recent, usual
 from jobs.channel.records import Platform
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class ChannelAnalysis(BaseModel):
     coverage: Annotated[Coverage | Missing, Field(discriminator="present")]
     growth: Annotated[Growth | Missing, Field(discriminator="present")]
     usual: Annotated[Usual | Missing, Field(discriminator="present")] = NO_USUAL
+    recent: Annotated[Recent | Missing, Field(discriminator="present")] = NO_USUAL
     trends: Annotated[Trends | Missing, Field(discriminator="present")]
     months: Annotated[Months | Missing, Field(discriminator="present")] = NOT_COMPARED
     outliers: Annotated[Outliers | Missing, Field(discriminator="present")]
@@ -82,6 +83,7 @@ def analyze(data: ChannelData) -> ChannelAnalysis:
         coverage=coverage(data),
         growth=growth(data),
         usual=usual(data),
+        recent=recent(data),
         trends=trends(data),
         months=months(data),
         outliers=outliers(data),

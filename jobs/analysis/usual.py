@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jobs.analysis.daily_gains import DailyGains
     from jobs.channel.data import ChannelData
 
-SHOWN_DAYS = 90
+KEPT_DAYS = 365
 LOW, HIGH = 0.1, 0.9
 _WEEK = 7
 _FEWEST_OF_WEEK = 5
@@ -26,19 +26,35 @@ NOT_COMPARED = Missing(
 )
 
 
+class Recent(Section):
+    """Views of the newest `KEPT_DAYS` days up to *last_day*, None where they are not known."""
+
+    last_day: date
+    gains: list[int | None]
+
+
+def recent(data: ChannelData) -> Recent | Missing:
+    """Return the newest daily views of *data*'s channel, or that none are known."""
+    gains = channel_gains(data, "views")
+    if not gains.known.size:
+        return Missing(reason="The source tells no views by day.")
+    return Recent(
+        last_day=gains.days[-1].item(),
+        gains=[None if np.isnan(gain) else int(gain) for gain in gains.gains[-KEPT_DAYS:].tolist()],
+    )
+
+
 class Usual(Section):
     """
     Views a day of the last 7 days, and the band from *low* to *high* in which 8 of 10 weeks lie.
 
-    The band is made of all spans of 7 days in the year before the last 7. *gains* are the views of
-    the newest `SHOWN_DAYS` days up to *last_day*, None where they are not known.
+    The band is made of all spans of 7 days in the year before the last 7, up to *last_day*.
     """
 
     last_day: date
     last_week: float
     low: float
     high: float
-    gains: list[int | None]
 
     @property
     def standing(self) -> float:
@@ -71,9 +87,6 @@ def usual_weeks(gains: DailyGains) -> Usual | Missing:
         last_week=float(weeks[-1]),
         low=float(low),
         high=float(high),
-        gains=[
-            None if np.isnan(gain) else int(gain) for gain in gains.gains[-SHOWN_DAYS:].tolist()
-        ],
     )
 
 

@@ -39,7 +39,7 @@ FIRST = 3
 """So many sentences of each kind are on the first page; the others follow the first chart."""
 
 _MINUTE = 60
-_PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform.STREAM: "Streams"}
+PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform.STREAM: "Streams"}
 
 
 class Advised(Protocol):
@@ -176,7 +176,7 @@ def compose(
     return Document(
         title=channel.title,
         headline=headline(analysis),
-        platform=_PLATFORMS.get(analysis.platform, ""),
+        platform=PLATFORMS.get(analysis.platform, ""),
         link=_safe_link(channel.url),
         generated=channel.generated,
         cautions=[*_old(analysis, today), *story.cautions(analysis)],

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 
 from jobs.analysis import ChannelAnalysis
 from jobs.apart import DRAWING
+from jobs.channel.summary import ReportSummary
+from jobs.charts.chart_file import render as render_chart
 from jobs.charts.document import compose
 from jobs.charts.drawing import embedded_svg
-from jobs.charts.render import render as render_chart
 from jobs.charts.report import render_pages
+from jobs.charts.summary import change_of, content_of, series_of
 from jobs.charts.typeset import DEFAULT_PAPER
 from runner.errors import OffloadDiedError
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from jobs.apart import Run
     from jobs.channel.records import ChannelRecord, SourceRef
-    from jobs.charts.render import Format
+    from jobs.charts.chart_file import Format
     from jobs.charts.report import ReportFormat
     from jobs.charts.typeset import Paper
     from jobs.store import ChannelStore, StoredAnalysis, StoredChart, StoredRecommendation
@@ -43,6 +45,14 @@ class Request:
     source_note: str
     chart: StoredChart | None
     today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files' contents, of a report as pictures one for each page, and its summary."""
+
+    pages: list[bytes]
+    summary: ReportSummary | None = None
 
 
 async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -> Request:
@@ -95,7 +105,7 @@ def _read(stored: StoredAnalysis) -> ChannelAnalysis:
 
 async def render_apart(
     run: Run, request: Request, file_format: Format | ReportFormat, paper: Paper
-) -> list[bytes]:
+) -> Rendered:
     """
     Return what `render` does, by *run*.
 
@@ -138,9 +148,9 @@ def render(
     file_format: Format | ReportFormat,
     paper: Paper = DEFAULT_PAPER,
     undrawable: Mapping[str, str] | None = None,
-) -> list[bytes]:
+) -> Rendered:
     """
-    Return the file's content: of a report as pictures, one for each page.
+    Return the content of the file or, of a report as pictures, of the file of each page.
 
     CPU-bound, up to a second for a report: see `drawing`.
 
@@ -151,7 +161,7 @@ def render(
     """
     if request.chart is not None:
         # `render_chart` refuses a format that charts do not have.
-        return [render_chart(request.chart.spec, cast("Format", file_format))]
+        return Rendered([render_chart(request.chart.spec, cast("Format", file_format))])
     document = compose(
         request.channel,
         request.analysis,
@@ -162,7 +172,14 @@ def render(
         source_note=request.source_note,
         today=request.today,
     )
-    return render_pages(document, file_format, paper=paper, undrawable=undrawable or {})
+    return Rendered(
+        render_pages(document, file_format, paper=paper, undrawable=undrawable or {}),
+        ReportSummary(
+            abs(change_of(request.analysis)),
+            content_of(document, request.analysis),
+            series_of(request.analysis),
+        ),
+    )
 
 
 def source_note(sources: Sequence[SourceRef]) -> str:

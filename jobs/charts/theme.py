@@ -33,7 +33,7 @@ class Palette:
     A colour for each role: text, lines, the page and its cards, the series, a note.
 
     *ink*, *second* and *muted* are for text on *page* and *card*, *accent* for headings and labels.
-    *band* is what is usual for a figure.
+    *typical* is what is usual for a figure, *band* the same behind bars.
     """
 
     ink: str
@@ -50,6 +50,7 @@ class Palette:
     note_line: str
     note_ink: str
     second: str
+    typical: str
     band: str
     good: str
 
@@ -69,7 +70,8 @@ LIGHT: Final = Palette(
     note_line="#e3c061",
     note_ink="#4a3500",
     second="#3c4855",
-    band="#bcd8f1",
+    typical="#bcd8f1",
+    band="#e4eef6",
     good="#028747",
 )
 DARK: Final = Palette(
@@ -87,7 +89,8 @@ DARK: Final = Palette(
     note_line="#6e5a22",
     note_ink="#ffe9b0",
     second="#c8d1db",
-    band="#2a4d70",
+    typical="#2a4d70",
+    band="#1b2b3a",
     good="#83c386",
 )
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from jobs.channel.text import characters, clean
 
+_SAMPLE: Final = " (generated sample)"
 _COLOURS: Final = ("#5b4fb3", "#0b63b0", "#17805c", "#8a5a00", "#a8320b", "#2f5d73", "#7a3b8f")
 """White letters have 4.5 to 1 on each."""
 
@@ -30,6 +31,11 @@ class Tile:
             '<text x="20" y="25.5" text-anchor="middle" font-size="15" font-weight="650" '
             'fill="#fff">{}</text></svg>'
         ).format(self.colour, self.letters)
+
+
+def plain_title(title: str, *, generated: bool) -> str:
+    """Return the title of a channel for places that say by themselves what is generated."""
+    return title.removesuffix(_SAMPLE) if generated else title
 
 
 def tile(channel_id: str, title: str) -> Tile:

@@ -16,6 +16,7 @@ from runner.commands.run_command import run_async
 from runner.errors import OffloadDiedError
 
 if TYPE_CHECKING:
+    from jobs.channel.summary import ReportSummary
     from jobs.charts.rendering import Request
     from jobs.commands.host import Host
     from jobs.services import Services
@@ -78,6 +79,7 @@ class _Made:
     request: Request
     file_format: _Format
     pages: list[bytes]
+    summary: ReportSummary | None
 
     @property
     def chart_key(self) -> str | None:
@@ -134,11 +136,11 @@ async def _make(services: Services, words: str, file_format: _Format, chart: str
     await drawn_charts(services.store, analysis, services.run)
     request = await gather(services.store, analysis.id, chart)
     try:
-        pages = await render_apart(services.run, request, file_format, services.report_paper)
+        made = await render_apart(services.run, request, file_format, services.report_paper)
     except OffloadDiedError as error:
         what = "the report" if chart is None else f"the chart {chart}"
         raise click.ClickException(f"{what} cannot be drawn: {error}") from None
-    return _Made(analysis.id, request, file_format, pages)
+    return _Made(analysis.id, request, file_format, made.pages, made.summary)
 
 
 async def _write(services: Services, made: _Made, output: Path | None) -> list[Path]:
@@ -154,5 +156,7 @@ async def _write(services: Services, made: _Made, output: Path | None) -> list[P
     channel_id, key = made.request.channel.id, made.chart_key
     path = file_path(services.reports_dir, channel_id, key, made.file_format)
     paths = await asyncio.to_thread(write_pages, path, made.pages)
-    await services.store.renderings.save(made.analysis_id, key, made.file_format, path)
+    await services.store.renderings.save(
+        made.analysis_id, key, made.file_format, path, summary=made.summary
+    )
     return paths

@@ -14,6 +14,7 @@ from jobs.store.rows import (
     ChannelSchedule,
     Delivery,
     DeliveryState,
+    ListedChannel,
     ScheduledChannel,
     StoredAnalysis,
     StoredChart,
@@ -23,6 +24,7 @@ from jobs.store.rows import (
     StoredRendering,
     StoredSource,
     SyncCounts,
+    UnreadableChannel,
 )
 from jobs.store.schema import migrate, revert
 
@@ -33,6 +35,7 @@ __all__ = [
     "ChannelStore",
     "Delivery",
     "DeliveryState",
+    "ListedChannel",
     "NotStoredError",
     "Outbox",
     "ScheduledChannel",
@@ -46,6 +49,7 @@ __all__ = [
     "StoredRendering",
     "StoredSource",
     "SyncCounts",
+    "UnreadableChannel",
     "migrate",
     "open_store",
     "revert",

@@ -11,6 +11,7 @@ from sqlalchemy import (
     JSON,
     String,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -23,10 +24,11 @@ from sqlalchemy import (
 from jobs.json_text import JsonText
 from jobs.store import columns, upsert
 from jobs.store.errors import NotStoredError
-from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow
+from jobs.store.models import AnalysisRow, ChartRow, RecommendationRow, RenderingRow
 from jobs.store.profiles import save_profile, similar
 from jobs.store.rows import (
     AnalysedChannel,
+    AnalysisRun,
     StoredAnalysis,
     StoredChart,
     StoredRecommendation,
@@ -91,6 +93,12 @@ def analysis(connection: Connection, key: str) -> StoredAnalysis:
 def latest_analysis(connection: Connection, channel_id: str) -> StoredAnalysis | None:
     """Return the channel's analysis that was saved last, or None."""
     return _one(connection, _LATEST, {"channel_id": channel_id})
+
+
+def runs(connection: Connection, channel_id: str, limit: int = 6) -> list[AnalysisRun]:
+    """Return what was made of the channel's data and when, the newest first."""
+    found = connection.execute(_RUNS.limit(limit), {"channel_id": channel_id})
+    return [AnalysisRun(*row) for row in found]
 
 
 def to_recommend(connection: Connection, key: str) -> AnalysedChannel | None:
@@ -215,6 +223,26 @@ _LATEST = (
     _ANALYSES.where(AnalysisRow.channel_id == bindparam("channel_id", type_=String()))
     .order_by(AnalysisRow.analysed_at.desc(), AnalysisRow.id)
     .limit(1)
+)
+_RUNS = (
+    select(
+        AnalysisRow.id,
+        AnalysisRow.analysed_at,
+        AnalysisRow.charted_at,
+        AnalysisRow.recommended_at,
+        RenderingRow.rendered_at,
+    )
+    .join(
+        RenderingRow,
+        and_(
+            RenderingRow.analysis_id == AnalysisRow.id,
+            RenderingRow.chart_key == "",
+            RenderingRow.format == "html",
+        ),
+        isouter=True,
+    )
+    .where(AnalysisRow.channel_id == bindparam("channel_id", type_=String()))
+    .order_by(AnalysisRow.analysed_at.desc(), AnalysisRow.id)
 )
 _AT = bindparam("at", type_=UtcDateTime())
 _OF_KEY: Any = update(AnalysisRow.__table__).where(AnalysisRow.id == _KEY)  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from jobs.store import (
     renderings,
     schedules,
     schema,
+    summaries,
     syncs,
 )
 from jobs.store.database import Database
@@ -103,6 +104,7 @@ class Channels(Part):
     counts = reading(counts.counts)
     overviews = reading(overview.overviews)
     page = reading(listing.channel_page)
+    unreadable = reading(listing.unreadable)
     remove = writing(removal.remove_channel)
 
 
@@ -160,6 +162,7 @@ class Analyses(Part):
     save = writing(analyses.save_analysis)
     get = reading(analyses.analysis)
     latest = reading(analyses.latest_analysis)
+    runs = reading(analyses.runs)
     channel_ids = reading(pages.analysed_channel_ids)
     is_complete = reading(analyses.is_complete)
     save_charts = writing(analyses.save_charts)
@@ -176,6 +179,8 @@ class Renderings(Part):
     save = writing(renderings.save_rendering)
     of_channel = reading(renderings.renderings)
     report_paths = reading(renderings.report_paths)
+    summaries_of = reading(summaries.summaries_of)
+    summary = reading(summaries.summary)
 
     async def report_path(self, channel_id: str) -> str | None:
         """Return the path of the channel's newest HTML report, or None."""

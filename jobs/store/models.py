@@ -12,6 +12,7 @@ The tables.
               ├─ analyses ─┬─ charts
               │            ├─ recommendations
               │            └─ renderings
+              ├─ channel_summaries    what its newest report says first
               ├─ channel_profiles     what its content is like, and similar channels
               └─ notifications ── deliveries
     quota_days                        units of an API that were spent
@@ -267,6 +268,23 @@ class AnalysisRow(Base):
     charted_at: Mapped[datetime | None]
     recommended_at: Mapped[datetime | None]
     answers: Mapped[dict[str, Any] | None]
+
+
+class SummaryRow(Base):
+    """
+    What the channel's newest report says first, for lists and pages.
+
+    *change* is how far its last week is from the usual, on either side, to sort by.
+    """
+
+    __tablename__ = "channel_summaries"
+    __table_args__ = (Index(None, "change", "channel_id"),)
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    change: Mapped[float]
+    content: Mapped[dict[str, Any]]
+    series: Mapped[dict[str, Any]]
+    made_at: Mapped[datetime]
 
 
 class ProfileRow(Base):

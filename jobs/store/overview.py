@@ -44,7 +44,7 @@ def overviews(
     by_title = CHANNELS.where(which).order_by(func.lower(ChannelRow.title), ChannelRow.id)
     records = [record(*row) for row in connection.execute(by_title.limit(limit))]
     ids = [one.id for one in records]
-    items, syncs = _item_counts(connection, ids), _syncs(connection, ids)
+    items, syncs = _item_counts(connection, ids), syncs_of(connection, ids)
     return total, [
         ChannelOverview(
             channel=one,
@@ -68,7 +68,7 @@ def _item_counts(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _syncs(connection: Connection, ids: Sequence[str]) -> dict[str, ChannelSync]:
+def syncs_of(connection: Connection, ids: Sequence[str]) -> dict[str, ChannelSync]:
     """Of several sources, the last success counts, and any failure."""
     found: dict[str, ChannelSync] = {}
     for chunk in chunks(ids):

@@ -10,6 +10,7 @@ from sqlalchemy import String, bindparam, select
 from jobs.store.chunks import chunks
 from jobs.store.models import AnalysisRow, RenderingRow
 from jobs.store.rows import StoredRendering
+from jobs.store.summaries import save_summary
 from jobs.store.upsert import insert
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+    from jobs.channel.summary import ReportSummary
 
 # The chart key of the whole report: a primary key cannot hold a null.
 _REPORT = ""
@@ -28,8 +31,14 @@ def save_rendering(
     chart_key: str | None,
     file_format: str,
     path: str | Path,
+    *,
+    summary: ReportSummary | None = None,
 ) -> None:
-    """Record that *path* holds the chart or, with None, the whole report, in *file_format*."""
+    """
+    Record that *path* holds the chart or, with None, the whole report, in *file_format*.
+
+    summary: what the report says first; it becomes that of the channel.
+    """
     statement = insert(connection, RenderingRow).values(
         analysis_id=analysis_id,
         chart_key=_REPORT if chart_key is None else chart_key,
@@ -43,6 +52,8 @@ def save_rendering(
             set_={"path": statement.excluded.path, "rendered_at": statement.excluded.rendered_at},
         )
     )
+    if summary is not None:
+        save_summary(connection, analysis_id, summary)
 
 
 def renderings(connection: Connection, channel_id: str) -> list[StoredRendering]:

@@ -59,15 +59,26 @@ class ChannelOverview:
 @dataclass(frozen=True, slots=True)
 class ListedChannel:
     """
-    A channel in a list. readings: its last subscribers and views, oldest first; None if unknown.
+    A channel in a list. *summary* is the content of its newest report's summary, if it has one.
 
-    failing: why one of its sources could not be read the last time; empty if all could.
+    *sync* says when it was read, and why one of its sources could not be.
     """
 
     channel: ChannelRecord
-    readings: list[tuple[int | None, int | None]]
-    analysed_at: datetime | None
-    failing: str
+    sync: ChannelSync
+    summary: Mapping[str, Any] | None
+    made_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableChannel:
+    """A channel of which no source could be read the last time, and why."""
+
+    channel: ChannelRecord
+    reason: str
+    failures: int
+    succeeded_at: datetime | None
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,17 @@ class StoredAnalysis:
     charted_at: datetime | None
     recommended_at: datetime | None
     analysed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRun:
+    """What was made of one state of a channel's data, and when; None until that is done."""
+
+    id: str
+    analysed_at: datetime
+    charted_at: datetime | None
+    recommended_at: datetime | None
+    reported_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,18 @@
-"""Routes of the channels' pages. Charts are drawn apart, where the heavy libraries are."""
+"""
+The channels' pages, and links to them from every job's arguments.
+
+A channel's page is what its report says first; the list has the channels that changed most at the
+top. Both read what was stored with the report, and draw nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import html
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import jinja2
 import structlog
@@ -13,33 +20,51 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from jobs.analysis.wording import day
 from jobs.apart import DRAWING
-from jobs.channel.text import cut, unbroken
+from jobs.channel.text import cut, one_line, unbroken
+from jobs.charts.document import FIRST, PLATFORMS
+from jobs.charts.gains import bars, span
+from jobs.charts.key_figures import Band
+from jobs.charts.phrases import lead_and_evidence
+from jobs.charts.tile import Tile, plain_title, tile
 from jobs.drawn_charts import picture
+from jobs.run_analytics import run_analytics
 from jobs.scheduling import write_interval
 from jobs.sync_channel import sync_channel
+from jobs.web.adding import adding_routes
 from jobs.web.schedules import ChannelSchedules, schedule_endpoints, schedule_routes
+from jobs.web.styles import asset_routes, fingerprint
 from runner.enqueuer import Enqueuer
-from runner.errors import OffloadDiedError
+from runner.errors import ConfigurationError, OffloadDiedError
 from runner.web.dashboard import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from markupsafe import Markup
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
     from jobs.apart import Run
     from jobs.channel.records import ChannelRecord
     from jobs.services import Services
-    from jobs.store import ChannelStore
-    from jobs.store.rows import StoredChart
+    from jobs.store import ChannelStore, ListedChannel
+    from jobs.store.listing import Position
+    from jobs.store.rows import ChannelSync, StoredChart
     from runner.web.dashboard import Dashboard
 
 _log = structlog.get_logger("jobs.web")
 
 _PAGE = 50
+_UNREADABLE = 20
+_MOST_UNUSUAL = 6
+_UNUSUAL: Final = 0.25
+"""A last week this many widths of its band outside of it has a card of its own."""
+
 _SHOWN_CHARACTERS = 120
+_LONGEST_TITLE = 200
+_MAIN_CHART = "daily-views"
 _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 _PLACE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="760" height="48">'
@@ -55,67 +80,185 @@ _CHART_HEADERS = {
 def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
     """Make the channels' part of the dashboard."""
     schedules = ChannelSchedules(dashboard, services)
+
+    async def sync(channel_id: str) -> bool:
+        return await _enqueue(dashboard, "sync", channel_id)
+
     return Extension(
         links=(("Channels", "/channels"),),
         title="Analytics",
         icons={"Channels": "play"},
         routes=(
+            *asset_routes(),
+            *_list_routes(dashboard, services.store),
             *_channel_routes(dashboard, services.store),
+            *adding_routes(dashboard, services, sync),
             *_file_routes(services),
             *schedule_routes(dashboard, schedules),
         ),
-        templates=jinja2.PackageLoader("jobs.web", "templates"),
+        templates=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("jobs.web", "templates"),
+                jinja2.PackageLoader("jobs.charts", "templates"),
+            ]
+        ),
         job_links={"channel_id": "/channels/one?id={}"},
         schedule_links=(("Schedules of channels", "/channels/schedules"),),
         endpoints=schedule_endpoints(schedules),
     )
 
 
-def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A channel as the list shows it; *said* is what its report says first, empty without one."""
+
+    channel: ChannelRecord
+    title: str
+    path: str
+    about: str
+    tile: Tile
+    said: Mapping[str, Any]
+    sync: ChannelSync
+    bars: Markup | None
+    band: Band | None
+    first: str
+    last: str
+
+    @classmethod
+    def of(cls, found: ListedChannel) -> Row:
+        """Return *found* as a row."""
+        channel, said = found.channel, found.summary or {}
+        days = span(said) if said else None
+        figures = said.get("key_figures", ())
+        bands = [one["band"] for one in figures if one["label"] == "Views a day"]
+        about = [
+            PLATFORMS.get(channel.platform, ""),
+            f"{said['items']:,} {said['thing']}s" if said.get("items") else "",
+            "generated sample" if channel.generated else "",
+        ]
+        return cls(
+            channel=channel,
+            title=plain_title(channel.title, generated=channel.generated) or channel.id,
+            path=f"/channels/one?id={quote(channel.id, safe='')}",
+            about=" · ".join(one for one in about if one),
+            tile=tile(channel.id, channel.title),
+            said=said,
+            sync=found.sync,
+            bars=bars(said) if days else None,
+            band=Band(**bands[0]) if bands and bands[0] else None,
+            first=f"{days[0].day} {days[0]:%b}" if days else "",
+            last=day(days[1]) if days else "",
+        )
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether what changed has a card of its own."""
+        change: float = self.said.get("change", 0.0)
+        return abs(change) >= _UNUSUAL
+
+
+def _list_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute]:
     async def all_channels(request: Request) -> Response:
         text = request.query_params.get("text", "").strip()[:200]
-        found = await store.channels.page(
-            after=request.query_params.get("after"), text=text, limit=_PAGE + 1
-        )
+        place = _position(request.query_params.get("after"))
+        found, after = await store.channels.page(after=place, text=text, limit=_PAGE)
+        rows = [Row.of(one) for one in found]
+        is_first = place is None and not text
+        unusual = [one for one in rows if one.is_unusual][:_MOST_UNUSUAL] if is_first else []
+        total, unreadable = await store.channels.unreadable(_UNREADABLE) if is_first else (0, [])
         return dashboard.render(
             request,
             "channels.html.j2",
-            channels=found[:_PAGE],
+            unusual=unusual,
+            others=[one for one in rows if one not in unusual],
+            unreadable=[
+                {
+                    "channel": one.channel,
+                    "path": f"/channels/one?id={quote(one.channel.id, safe='')}",
+                    "reason": one.reason,
+                    "failures": one.failures,
+                    "succeeded_at": one.succeeded_at,
+                    "due_at": one.due_at,
+                }
+                for one in unreadable
+            ],
+            unreadable_total=total,
             text=text,
-            after=found[_PAGE - 1].channel.id if len(found) > _PAGE else None,
+            is_further=place is not None,
+            after=None if after is None else _as_text(after),
+            channel_assets=fingerprint(),
         )
 
+    return [Route("/channels", all_channels)]
+
+
+def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute]:
     async def one_channel(request: Request) -> Response:
         channel = await _channel(store, request)
         analysis = await store.analyses.latest(channel.id)
         charts = [] if analysis is None else await store.analyses.charts(analysis.id)
+        summary = await store.renderings.summary(channel.id)
+        said, made_at = (None, None) if summary is None else summary
         return dashboard.render(
             request,
             "channel.html.j2",
             channel=channel,
+            platform=PLATFORMS.get(channel.platform, ""),
+            title=plain_title(channel.title, generated=channel.generated) or channel.id,
+            tile=tile(channel.id, channel.title),
+            report=None if said is None else said.content,
+            series=None if said is None else said.series,
+            made_at=made_at,
+            first=FIRST,
+            in_two=lead_and_evidence,
             sources=await store.syncs.sources(channel.id),
             schedule=await store.schedules.find(channel.id),
             every=write_interval,
             analysis=analysis,
-            charts=charts,
+            runs=await store.analyses.runs(channel.id),
+            charts=[one for one in charts if said is None or one.key != _MAIN_CHART],
             advice=[] if analysis is None else await store.analyses.recommendations(analysis.id),
             has_report=await store.renderings.report_path(channel.id) is not None,
-            counts=(await store.channels.counts([channel.id])).get(channel.id),
             queues=dashboard.queues,
+            channel_assets=fingerprint(),
         )
 
     async def sync(request: Request) -> Response:
+        return await _start(dashboard, store, request, "sync", "Sync")
+
+    async def make(request: Request) -> Response:
+        return await _start(dashboard, store, request, "report", "The report")
+
+    async def rename(request: Request) -> Response:
         channel = await _channel(store, request)
-        created = await _enqueue_sync(dashboard, channel.id)
-        outcome = "enqueued" if created else "was waiting already"
-        await dashboard.operator(request).record("sync", channel.id, outcome=outcome)
-        return dashboard.back(request, f"/channels/one?{request.query_params}", f"Sync {outcome}.")
+        form = await request.form()
+        title = one_line(str(form.get("title", "")))
+        if not title or len(title) > _LONGEST_TITLE:
+            raise ConfigurationError(f"a title has 1 to {_LONGEST_TITLE} characters")
+        await store.channels.rename(channel.id, title)
+        await dashboard.operator(request).record("rename", channel.id, title, "done")
+        return dashboard.back(
+            request, f"/channels/one?id={quote(channel.id, safe='')}", f"It is called {title} now."
+        )
 
     return [
-        Route("/channels", all_channels),
         Route("/channels/one", one_channel),
         Route("/channels/sync", sync, methods=["POST"]),
+        Route("/channels/make", make, methods=["POST"]),
+        Route("/channels/rename", rename, methods=["POST"]),
     ]
+
+
+async def _start(
+    dashboard: Dashboard, store: ChannelStore, request: Request, what: str, name: str
+) -> Response:
+    channel = await _channel(store, request)
+    form = await request.form()
+    created = await _enqueue(dashboard, what, channel.id)
+    outcome = "enqueued" if created else "was waiting already"
+    await dashboard.operator(request).record(what, channel.id, outcome=outcome)
+    where = str(form.get("back") or f"/channels/one?id={quote(channel.id, safe='')}")
+    return dashboard.back(request, where, f"{name} {outcome}.")
 
 
 def _file_routes(services: Services) -> list[BaseRoute]:
@@ -126,7 +269,7 @@ def _file_routes(services: Services) -> list[BaseRoute]:
         path = await store.renderings.report_path(channel.id)
         content = None if path is None else await asyncio.to_thread(_read, Path(path))
         if content is None:
-            raise HTTPException(404, "there is no report of this channel yet; sync it first")
+            raise HTTPException(404, await _why_no_report(store, channel))
         return Response(
             content, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY}
         )
@@ -140,6 +283,15 @@ def _file_routes(services: Services) -> list[BaseRoute]:
     return [Route("/channels/report", report), Route("/channels/chart", chart)]
 
 
+async def _why_no_report(store: ChannelStore, channel: ChannelRecord) -> str:
+    name = channel.title or channel.id
+    if await store.analyses.latest(channel.id) is not None:
+        return f"{name} is analysed, and has no report: make one on its page"
+    if any(one.succeeded_at for one in await store.syncs.sources(channel.id)):
+        return f"{name} was read; its analysis and its report are not made yet"
+    return f"{name} was not read yet: sync it on its page"
+
+
 async def _channel(store: ChannelStore, request: Request) -> ChannelRecord:
     found = await store.channels.find(request.query_params.get("id", ""))
     if found is None:
@@ -147,13 +299,32 @@ async def _channel(store: ChannelStore, request: Request) -> ChannelRecord:
     return found
 
 
-async def _enqueue_sync(dashboard: Dashboard, channel_id: str) -> bool:
+async def _enqueue(dashboard: Dashboard, what: str, channel_id: str) -> bool:
+    """Enqueue a sync or a report of the channel; False if one waits already."""
+    job = sync_channel if what == "sync" else run_analytics
     enqueuer = Enqueuer(dashboard.redis)
     try:
-        request = sync_channel.options(job_id=f"sync:{channel_id}")
+        request = job.options(job_id=f"{what}:{channel_id}")
         return await enqueuer.put(request.request((), {"channel_id": channel_id}))
     finally:
         await enqueuer.close()
+
+
+def _as_text(place: Position) -> str:
+    change, channel_id = place
+    return f"{'' if change is None else repr(change)} {channel_id}"
+
+
+def _position(text: str | None) -> Position | None:
+    if not text:
+        return None
+    change, _, channel_id = text.partition(" ")
+    try:
+        return (float(change) if change else None, channel_id)
+    except ValueError:
+        raise ConfigurationError(
+            "`after` is not a position in this list: start from the top"
+        ) from None
 
 
 def _read(path: Path) -> bytes | None:

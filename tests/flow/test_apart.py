@@ -151,7 +151,7 @@ async def test_a_chart_that_ends_its_process_costs_no_report(offloader: Offloade
         today=date(2026, 3, 1),
     )
 
-    page = (await render_apart(run, request, "html", "a4"))[0].decode()
+    page = (await render_apart(run, request, "html", "a4")).pages[0].decode()
 
     reason = "it took more than 700 MiB of memory"
     assert f"This chart could not be drawn: {reason}" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -10,7 +11,14 @@ import httpx
 import pytest
 
 from jobs import apart
-from jobs.channel.records import ChannelReading, ChannelRecord, Platform, SourceRef
+from jobs.channel.records import (
+    ChannelReading,
+    ChannelRecord,
+    Platform,
+    SourceRef,
+    SourceResult,
+    SyncOutcome,
+)
 from jobs.store import StoredChart, StoredRecommendation, migrate, open_store
 from jobs.sync_pace import Pace
 from jobs.web import channel_pages
@@ -58,7 +66,7 @@ async def browser(redis_url: str, store: ChannelStore) -> AsyncIterator[httpx.As
     redis = connect(redis_url)
     dashboard = Dashboard(
         redis=redis,
-        queues=("default",),
+        queues=("default", "analytics"),
         catalog=Catalog(),
         schedule=(),
         live=Live(redis, ("default",)),
@@ -114,6 +122,58 @@ async def test_report_is_shown_where_it_can_do_nothing(browser: httpx.AsyncClien
     assert (
         await browser.get("/channels/chart", params={"id": CHANNEL.id, "key": "no"})
     ).status_code == 404
+
+
+async def test_why_there_is_no_report_is_what_is_missing(
+    browser: httpx.AsyncClient, store: ChannelStore
+) -> None:
+    """Nothing was read, nothing was made of it yet, or only the report is missing."""
+
+    async def reason(channel_id: str) -> str:
+        return (await browser.get("/channels/report", params={"id": channel_id})).text
+
+    new = ChannelRecord("new", "A new one", Platform.PODCAST)
+    source = SourceRef("feed", "https://feeds.example/new")
+    await store.channels.register(new, [source])
+    assert "A new one was not read yet: sync it on its page" in await reason("new")
+    read = SourceResult(source, datetime.now(UTC), SyncOutcome.READ, reading=ChannelReading(new))
+    await store.syncs.save("new", [read])
+    assert "its analysis and its report are not made yet" in await reason("new")
+    await store.analyses.save("new", "f", {"a": 1})
+    assert "is analysed, and has no report: make one on its page" in await reason("new")
+
+
+async def test_channel_is_renamed_and_its_report_made_from_the_page(
+    browser: httpx.AsyncClient, store: ChannelStore
+) -> None:
+    """A title is text of one line and of some length; a report is asked for once."""
+    assert (await _sent(browser, "/channels/rename", title="  ")).status_code == 400
+    assert (await _sent(browser, "/channels/rename", title="x" * 201)).status_code == 400
+    assert (await _sent(browser, "/channels/rename", title=f"New\n{MARKUP}")).status_code == 303
+    found = await store.channels.find(CHANNEL.id)
+    assert found is not None
+    assert found.title == f"New {MARKUP}"
+    await _sent(browser, "/channels/make")
+    await _sent(browser, "/channels/make")
+    listed = await browser.get("/queues/analytics", params={"text": "alert"})
+    assert listed.text.count("run_analytics</a>") == 1
+
+
+async def test_only_addresses_are_looked_at(browser: httpx.AsyncClient) -> None:
+    """A path, a scheme of no web, and a form that nobody was given are refused."""
+    for location in ("/etc/passwd", "file:///etc/passwd", "samples:", "ftp://x", "", "h" * 3000):
+        answer = await _sent(browser, "/channels/look", location=location)
+        assert answer.status_code == 400, location
+        assert "no address of a feed or a channel" in answer.text
+    assert (await browser.get("/channels/look")).status_code == 405
+    assert (await browser.post("/channels/look", data={"location": "https://x"})).status_code == 403
+
+
+async def test_a_position_that_is_none_is_refused(browser: httpx.AsyncClient) -> None:
+    """The list is paged by what it gives itself."""
+    assert (await browser.get("/channels", params={"after": "odd x"})).status_code == 400
+    assert (await browser.get("/channels", params={"after": "0.5 UC1"})).status_code == 200
+    assert (await browser.get("/channels", params={"after": " UC1"})).status_code == 200
 
 
 async def test_channel_is_synced_once_however_often_it_is_asked_for(

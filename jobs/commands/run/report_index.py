@@ -1,57 +1,33 @@
-"""One page with a link to every channel's report."""
+"""One page with every channel's report: what it says first, those that changed most at the top."""
 
 from __future__ import annotations
 
 import asyncio
-import html
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from jobs.report_files import write_whole
 from runner.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobs.channel.records import ChannelRecord
     from jobs.services import Services
-    from jobs.store import ChannelCounts
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Channel reports</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 3rem auto; }}
-body {{ padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #8884; }}
-th {{ font-weight: 600; }}
-th:first-child, td:first-child {{ text-align: left; padding-left: 0; }}
-.generated {{ border: 1px solid; border-radius: .3rem; padding: 0 .3rem; font-size: .75em; }}
-</style>
-</head>
-<body>
-<h1>Channel reports</h1>
-<p>{summary}</p>
-<table>
-<thead><tr><th>Channel</th><th>Items</th><th>Snapshots</th><th>Charts</th><th>Recommendations</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-</body>
-</html>
-"""
+_FIGURES = 3
+_SAMPLES = "These channels do not exist: a program made their numbers up."
+_SOME_SAMPLES = "What is marked so does not exist: a program made its numbers up."
 
 
 async def write_report_index(services: Services) -> Path | None:
     """
     Write `index.html` beside the reports of all channels in the store, and return its path.
 
-    Channels with recommendations come first. Without a report, nothing is written: None.
+    Channels whose last week is farthest from what is usual for them come first. Without a report,
+    nothing is written: None.
 
     Raises:
         OSError: The file cannot be written.
@@ -62,35 +38,36 @@ async def write_report_index(services: Services) -> Path | None:
     reports = await store.renderings.report_paths(ids)
     if not reports:
         return None
-    counts = await store.channels.counts(ids)
-    lines = []
-    for channel in sorted(
-        channels, key=lambda one: (-counts[one.id].recommendations, one.title.casefold())
-    ):
-        report = reports.get(channel.id)
-        if report is not None:
-            lines.append(_row(channel, counts[channel.id], report, services.reports_dir))
-    advice = sum(one.recommendations for one in counts.values())
-    summary = f"{counted(len(lines), 'channel')}, {counted(advice, 'recommendation')}."
+    said = await store.renderings.summaries_of(list(reports))
+    shown = [channel for channel in channels if channel.id in reports]
+    shown.sort(key=lambda one: (-said[one.id][0] if one.id in said else 1, one.title.casefold()))
     path = services.reports_dir / "index.html"
-    await asyncio.to_thread(_write, path, _PAGE.format(summary=summary, rows="\n".join(lines)))
+    page = await asyncio.to_thread(
+        _page,
+        [(one, reports[one.id], said.get(one.id, (0.0, {}))[1]) for one in shown],
+        services.reports_dir,
+    )
+    await asyncio.to_thread(write_whole, path, page.encode())
     return path
 
 
-def _row(channel: ChannelRecord, counts: ChannelCounts, report: str, folder: Path) -> str:
-    mark = ' <span class="generated">generated</span>' if channel.generated else ""
-    link = quote(Path(os.path.relpath(report, folder)).as_posix())
-    numbers = (
-        counts.items,
-        counts.channel_snapshots + counts.item_snapshots,
-        counts.charts,
-        counts.recommendations,
+def _link(path: str, folder: Path) -> str:
+    return quote(Path(os.path.relpath(path, folder)).as_posix())
+
+
+def _page(reports: list[tuple[ChannelRecord, str, Mapping[str, Any]]], folder: Path) -> str:
+    """Imports here: pages and their templates are needed at the end of a run only."""
+    from jobs.charts.index_page import index_page, indexed
+
+    advice = sum(len(content.get("advice", ())) for _, _, content in reports)
+    made_up = [channel for channel, _, _ in reports if channel.generated]
+    note = _SAMPLES if len(made_up) == len(reports) else _SOME_SAMPLES
+    marked = len(made_up) < len(reports)
+    return index_page(
+        f"{counted(len(reports), 'channel')}, {counted(advice, 'recommendation')}",
+        [
+            indexed(channel, _link(path, folder), content, figures=_FIGURES, marked=marked)
+            for channel, path, content in reports
+        ],
+        generated=note if made_up else "",
     )
-    cells = "".join(f"<td>{number:,}</td>" for number in numbers)
-    return f'<tr><td><a href="{link}">{html.escape(channel.title)}</a>{mark}</td>{cells}</tr>'
-
-
-def _write(path: Path, page: str) -> None:
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)

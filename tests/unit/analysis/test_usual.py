@@ -6,7 +6,8 @@ import numpy as np
 
 from jobs.analysis.daily_gains import daily_gains
 from jobs.analysis.section import Missing
-from jobs.analysis.usual import SHOWN_DAYS, Usual, usual_weeks
+from jobs.analysis.usual import KEPT_DAYS, Recent, Usual, recent, usual_weeks
+from tests.unit.analysis.channels import channel_data
 
 START = np.datetime64("2026-01-05T06:00", "us")
 
@@ -49,18 +50,26 @@ def test_steady_channel_has_a_standing() -> None:
     assert none.standing == 0
 
 
-def test_gains_are_the_newest_days_with_their_gaps() -> None:
-    """Days that are not known are None, and take no part in a week."""
-    gains = [100.0] * 120
+def test_unknown_days_take_no_part_in_a_week() -> None:
+    """A day that was not read leaves the other days of its weeks as they are."""
     read = np.ones(121, dtype=bool)
     read[100] = False
     read_at = (START + np.arange(121) * np.timedelta64(1, "D"))[read]
-    counter = (1_000 + np.concatenate([[0.0], np.cumsum(gains)]))[read]
+    counter = np.array([1_000 + 100.0 * day for day in range(121)])[read]
     found = usual_weeks(daily_gains(read_at, counter))
     assert isinstance(found, Usual)
-    assert len(found.gains) == SHOWN_DAYS
-    assert found.gains.count(None) == 2
     assert (found.low, found.high, found.last_week) == (100, 100, 100)
+
+
+def test_recent_days_are_the_newest_with_their_gaps() -> None:
+    """The newest year of days, None where a day's views are not known; else the reason."""
+    days = [day for day in range(500) if day != 490]
+    found = recent(channel_data(views=[1_000 + 10 * day for day in days], days=days))
+    assert isinstance(found, Recent)
+    assert len(found.gains) == KEPT_DAYS
+    assert found.gains[-10:] == [None, None, *[10] * 8]
+    assert found.last_day == (START.astype("datetime64[D]") + 498).item()
+    assert isinstance(recent(channel_data()), Missing)
 
 
 def test_too_little_is_said() -> None:

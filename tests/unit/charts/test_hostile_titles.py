@@ -16,8 +16,8 @@ from jobs.analysis import analyze
 from jobs.channel.records import ChannelRecord, Platform
 from jobs.charts import build, build_charts, compose, render_report
 from jobs.charts.chart import Chart, undrawn
+from jobs.charts.chart_file import render
 from jobs.charts.drawing import drawn_svg
-from jobs.charts.render import render
 from jobs.charts.theme import trimmed
 from tests.unit.analysis.channels import catalogue, channel_data, growing
 

@@ -13,7 +13,7 @@ from jobs.charts import FORMATS, embedded_svg, render
 from jobs.charts.theme import PAPER
 
 if TYPE_CHECKING:
-    from jobs.charts.render import Format
+    from jobs.charts.chart_file import Format
 
 HOSTILE = '</script><script>alert(1)</script> & "x" <b>'
 OPENINGS = {"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!doctype html>"}

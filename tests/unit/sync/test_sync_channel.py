@@ -97,6 +97,27 @@ async def test_unchanged_feed_is_not_sent_again(
     assert "If-Modified-Since: Sun, 01 Feb 2026 12:00:00 GMT" in request
 
 
+async def test_automatic_sync_renews_the_report_if_something_is_new(
+    services: Services, store: ChannelStore, server: LocalServer
+) -> None:
+    """The first reading, a new item and one that left make a report; an unchanged feed none."""
+
+    async def wants_report() -> list[bool]:
+        with collect() as jobs:
+            await sync_channel(job_context(sync_channel, services), channel_id=UC, report=None)
+        return [job.kwargs["report"] for job in jobs.of(run_analytics)]
+
+    address = server.set("/feed", _feed(("v2", 2), ("v1", 1)))
+    await store.channels.register(CHANNEL, [SourceRef("feed", address)])
+    assert await wants_report() == [True]
+    assert await wants_report() == [False]
+    server.set("/feed", _feed(("v3", 3), ("v2", 2), ("v1", 1)))
+    assert await wants_report() == [True]
+    server.set("/feed", _feed(("v3", 3), ("v1", 1)))
+    assert await wants_report() == [True]
+    assert await wants_report() == [False]
+
+
 async def test_item_that_left_a_feeds_window_is_not_gone(
     services: Services, store: ChannelStore, server: LocalServer
 ) -> None:
@@ -242,6 +263,7 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     assert (overdue.kwargs["channel_id"], ahead.kwargs["channel_id"]) == ("UC1", "UC2")
     assert overdue.delay_s < 1  # the kit's clock stands, and the job reads its own
     assert 20 < ahead.delay_s <= 40
+    assert (overdue.kwargs["report"], ahead.kwargs["report"]) == (None, None)
     assert await store.schedules.due(now + timedelta(minutes=50), 9) == []
     assert len(await store.schedules.due(now + timedelta(minutes=70), 9)) == 3
 
