@@ -34,20 +34,30 @@ LAST_MINUTES = 5
 """What "now" means for throughput, failures, runs and waits: the full minutes before this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+@dataclass(frozen=True, kw_only=True)
+class SeenQueues:
     """
-    All of it, as of *at*, Redis's time.
+    The queues, as of *at*, Redis's time.
 
-    jobs: what ended in the last hour. depths: of each queue, over the last hours. dead: by error.
+    jobs: what ended in the last hour. depths: of each queue, over the last hour.
     """
 
     at: datetime
     queues: Sequence[Queue]
-    processes: Sequence[Process]
     jobs: Sequence[JobMetrics]
-    store: Store
     depths: Mapping[str, Sequence[Depth]]
+
+    def last_of(self, queue: str) -> Cell:
+        """The last full minutes of one queue."""
+        return last_minutes(together([one for one in self.jobs if one.queue == queue]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(SeenQueues):
+    """All of it. dead: the dead jobs by error. polled_s_ago: null if the poller never ran."""
+
+    processes: Sequence[Process]
+    store: Store
     deploys: Sequence[Deploy]
     dead: Groups
     schedules: Sequence[Schedule]
@@ -62,10 +72,6 @@ class Snapshot:
     def last(self) -> Cell:
         """The last full minutes, all jobs together."""
         return last_minutes(self.cells)
-
-    def last_of(self, queue: str) -> Cell:
-        """Those of one queue."""
-        return last_minutes(together([one for one in self.jobs if one.queue == queue]))
 
     @property
     def slots(self) -> int:
@@ -91,33 +97,39 @@ def last_minutes(cells: Sequence[Cell]) -> Cell:
     return total
 
 
+async def look_at_queues(redis: Redis, names: Sequence[str]) -> SeenQueues:
+    """Read the queues. The cost does not grow with the number of jobs."""
+    at, counted, jobs, series = await asyncio.gather(
+        redis_now(redis), queues(redis, names), all_jobs(redis, hours=1), _depths(redis, names)
+    )
+    return SeenQueues(at=at, queues=counted, jobs=jobs, depths=series)
+
+
 async def look(
     redis: Redis, names: Sequence[str], catalog: Catalog, schedule: Sequence[Periodic] = ()
 ) -> Snapshot:
     """Read all of it. The cost does not grow with the number of jobs."""
-    at, counted, working, jobs, server = await asyncio.gather(
-        redis_now(redis),
-        queues(redis, names),
+    seen, working, server, marks, planned = await asyncio.gather(
+        look_at_queues(redis, names),
         processes(redis, names),
-        all_jobs(redis, hours=1),
         store(redis),
-    )
-    marks, planned, polled, series = await asyncio.gather(
         deploys(redis),
         schedules(redis, schedule, catalog),
-        poll_age_s(redis, names),
-        asyncio.gather(*[depth(redis, name, points=60, hours=1) for name in names]),
     )
-    dead = await groups(redis, names, JobState.DEAD, catalog)
     return Snapshot(
-        at=at,
-        queues=counted,
+        at=seen.at,
+        queues=seen.queues,
+        jobs=seen.jobs,
+        depths=seen.depths,
         processes=working,
-        jobs=jobs,
         store=server,
-        depths=dict(zip(names, series, strict=True)),
         deploys=marks,
-        dead=dead,
+        dead=await groups(redis, names, JobState.DEAD, catalog),
         schedules=planned,
-        polled_s_ago=polled,
+        polled_s_ago=await poll_age_s(redis, names),
     )
+
+
+async def _depths(redis: Redis, names: Sequence[str]) -> dict[str, list[Depth]]:
+    series = await asyncio.gather(*[depth(redis, name, points=60, hours=1) for name in names])
+    return dict(zip(names, series, strict=True))

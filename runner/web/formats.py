@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+
+from markupsafe import Markup
 
 from runner.operations.actions import ids_back
 from runner.wording import ago, milliseconds, number, short, size, span, stamp
@@ -40,7 +43,24 @@ def in_address(group: Group) -> str:
     return urlencode({name: value for name, value in asked.items() if value})
 
 
+_TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC")
+
+
+def timed(sentence: str, now: datetime) -> Markup:
+    """*sentence* with its times as such, so that the page shows them in the reader's zone."""
+    said, at = Markup(""), 0
+    for found in _TIME.finditer(sentence):
+        day = found[1] or f"{now.astimezone(UTC):%Y-%m-%d}"
+        said += sentence[at : found.start()]
+        said += Markup('<time datetime="{}T{}+00:00" data-clock data-seconds>{}</time>').format(
+            day, found[2], found[0]
+        )
+        at = found.end()
+    return said + sentence[at:]
+
+
 FILTERS = {
+    "timed": timed,
     "in_address": in_address,
     "number": number,
     "short": short,

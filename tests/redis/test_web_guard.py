@@ -302,7 +302,7 @@ async def test_page_that_fails_reveals_no_reason(
     async def broken(*_: Any, **__: Any) -> None:
         raise KeyError("an inner secret")
 
-    monkeypatch.setattr("runner.web.pages.queues.look", broken)
+    monkeypatch.setattr("runner.web.pages.queues.look_at_queues", broken)
     async with _visit(redis, LoginSettings()) as browser:
         page = await browser.get("/queues")
     assert page.status_code == 500

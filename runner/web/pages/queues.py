@@ -14,7 +14,7 @@ from runner.operations.listing import ORDER
 from runner.operations.metrics import all_jobs, deploys, together
 from runner.operations.processes import workers_of
 from runner.operations.queues import depth, queue
-from runner.operations.snapshot import look
+from runner.operations.snapshot import look_at_queues
 from runner.periodic.poller import redis_now
 from runner.web.reading import state_of
 
@@ -30,7 +30,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     """The routes of these pages."""
 
     async def all_queues(request: Request) -> Response:
-        seen = await look(dashboard.redis, dashboard.queues, dashboard.catalog)
+        seen = await look_at_queues(dashboard.redis, dashboard.queues)
         return dashboard.render(request, "queues.html.j2", seen=seen, with_buttons=True)
 
     async def one_queue(request: Request) -> Response:
