@@ -21,6 +21,7 @@ from runner.broker.reading import Reader, answers, count_of, shown_id
 from runner.broker.reading import moment as moment_of
 from runner.broker.scripts import ADMIN
 from runner.broker.scripts.fields import AdminHead, AdminJob
+from runner.broker.servers import at as client_at
 from runner.checks import moment, text, unix_ms
 from runner.errors import ConfigurationError, refuse
 
@@ -100,7 +101,7 @@ class Admin:
         Move a waiting or dead job to the queue *to*; a dead one becomes ready, with all attempts.
 
         Raises:
-            ConfigurationError: It is in that queue already.
+            ConfigurationError: It is in that queue already, or that is on another Redis server.
         """
         [found] = await self.act_on_all("move", queue, [job_id], to=to)
         return found
@@ -127,10 +128,17 @@ class Admin:
         that was retried meanwhile stays.
 
         Raises:
-            ConfigurationError: *at* has no time zone, or the jobs are in the queue *to* already.
+            ConfigurationError: *at* has no time zone, or the jobs are in the queue *to* already, or
+                that is on another Redis server.
         """
         _refuse(action, queue, job_ids)
-        own = keys.of(self._redis)
+        redis = client_at(self._redis, queue)
+        if to and client_at(self._redis, to) is not redis:
+            raise ConfigurationError(
+                f"{queue} and {to} are on different Redis servers, and nothing moves a job between "
+                "those in one step: enqueue it there, and delete it here"
+            )
+        own = keys.of(redis)
         head = _head(action, queue, own, at=at, to=to, reason=reason)
         result = aborted_result(own.queue_key(queue)) if action == "abort" else None
         found: list[Found] = []
@@ -138,16 +146,17 @@ class Admin:
             args: list[Any] = [*head]
             for job_id in chunk:
                 args += AdminJob(job_id, "" if result is None else _written(result, job_id))
-            states = await self._redis.eval(ADMIN, 2, own.queue_key(queue), own.base, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
+            states = await redis.eval(ADMIN, 2, own.queue_key(queue), own.base, *args)  # type: ignore[misc]  # redis-py's own hints: sync or async
             found += [Found(state.decode()) for state in states]
         return found
 
     async def dead_jobs(self, queue: str, *, limit: int | None = None) -> AsyncIterator[DeadJob]:
         """Yield the dead jobs of *queue*, the latest first, read page by page."""
-        seen, dead = 0, keys.of(self._redis).queue_key(queue) + keys.DEAD_SUFFIX
+        redis = client_at(self._redis, queue)
+        seen, dead = 0, keys.of(redis).queue_key(queue) + keys.DEAD_SUFFIX
         while limit is None or seen < limit:
             count = _PAGE if limit is None else min(_PAGE, limit - seen)
-            page = await self._redis.zrevrange(dead, seen, seen + count - 1, withscores=True)
+            page = await redis.zrevrange(dead, seen, seen + count - 1, withscores=True)
             for job_id, died_ms in page:
                 yield await self.dead_job(queue, job_id, died_ms)
             seen += len(page)
@@ -159,12 +168,12 @@ class Admin:
     ) -> DeadJob:
         """Return one dead job with its last error."""
         key = job_id if isinstance(job_id, bytes) else job_id.encode()
+        redis = client_at(self._redis, queue)
+        own = keys.of(redis)
         if died_ms is None:
-            dead = keys.of(self._redis).queue_key(queue) + keys.DEAD_SUFFIX
-            died_ms = await self._redis.zscore(dead, key)
-        own = keys.of(self._redis)
+            died_ms = await redis.zscore(own.queue_key(queue) + keys.DEAD_SUFFIX, key)
         body_key, history_key = own.job_prefix.encode() + key, own.history_prefix.encode() + key
-        async with self._redis.pipeline(transaction=False) as pipe:
+        async with redis.pipeline(transaction=False) as pipe:
             pipe.get(body_key)
             pipe.get(own.retry_prefix.encode() + key)
             pipe.lindex(cast("str", history_key), -1)
@@ -186,12 +195,14 @@ class Admin:
     async def pause(self, queue: str, *, by: str = "") -> None:
         """Let no job of *queue* be claimed until `resume`; running ones go on."""
         note = to_json({"by": by, "at_ms": wall_clock.now_ms()})
-        await self._redis.set(keys.of(self._redis).queue_key(queue) + keys.PAUSED_SUFFIX, note)
+        redis = client_at(self._redis, queue)
+        await redis.set(keys.of(redis).queue_key(queue) + keys.PAUSED_SUFFIX, note)
 
     async def resume(self, queue: str) -> None:
         """Let jobs of *queue* be claimed again, at once."""
-        key = keys.of(self._redis).queue_key(queue)
-        async with self._redis.pipeline(transaction=True) as pipe:
+        redis = client_at(self._redis, queue)
+        key = keys.of(redis).queue_key(queue)
+        async with redis.pipeline(transaction=True) as pipe:
             pipe.delete(key + keys.PAUSED_SUFFIX)
             # As many tokens as the list may hold, so that every idle worker looks for work.
             pipe.lpush(key + keys.WAKE_SUFFIX, *["1"] * keys.WAKE_TOKENS)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from runner.broker.servers import Servers
     from runner.client import QueueClient
     from runner.commands.host import Kind
     from runner.commands.lazy import LazyCommand
@@ -179,6 +180,19 @@ class App:
         return keys.with_prefix(self.settings.redis_prefix or self._prefix).prefix
 
     @property
+    def servers(self) -> Servers:
+        """
+        Where the queues are: `REDIS_URLS__<QUEUE>`, else a settings class's `redis`, else as one.
+
+        Raises:
+            AppError: The setting names a queue that is none of the application's.
+            ConfigurationError: An address is none.
+        """
+        from runner.parts import checked_servers
+
+        return checked_servers(self.redis_url, self.settings.redis_urls, self.workers)
+
+    @property
     def health_address(self) -> tuple[str, int | None]:
         """Host and port of the health pages."""
         return self.settings.health_host, self.settings.health_port
@@ -276,6 +290,7 @@ class App:
         from runner.workplace import health_checks
 
         client = connect(self.redis_url, prefix=self.prefix)
+        client.servers = self.servers
         interval_s = self.settings.scheduled_poll_interval_s
         try:
             runner = health_checks(client, self.queues, poll_interval_s=interval_s)
@@ -331,7 +346,7 @@ class App:
         The command `arq` takes such a class; `pipeline worker` makes it by itself.
 
         Raises:
-            AppError: It is for another Redis.
+            AppError: It has another prefix.
         """
         from runner.parts import configured
 

@@ -26,6 +26,7 @@ from runner.broker.chunks import MOST
 from runner.broker.outage import no_answer
 from runner.broker.reading import answers, shown_id
 from runner.broker.scripts.fields import BatchHead
+from runner.broker.servers import everywhere
 from runner.checks import text
 from runner.current import current_client, memory_here
 from runner.enqueue import current_batch
@@ -168,13 +169,19 @@ class Batch:
         memory = memory_here() if redis is None else None
         if memory is not None:
             return await memory.cancel_batch(self.id)
-        return await cancel(redis or current_client(), self.id)
+        servers = everywhere(redis or current_client())
+        return any([await cancel(one, self.id) for one in servers])
 
     async def dead_jobs(self, redis: Redis | None = None) -> list[tuple[str, str]]:
         """Return queue and id of each dead job of the batch."""
         redis = redis or current_client()
-        members = redis.sscan_iter(keys.of(redis).batch_prefix + self.id + ":dead", count=MOST)
-        pairs = {shown_id(member).partition("|") async for member in members}
+        pairs = {
+            shown_id(member).partition("|")
+            for one in everywhere(redis)
+            async for member in one.sscan_iter(
+                keys.of(one).batch_prefix + self.id + ":dead", count=MOST
+            )
+        }
         return sorted((queue, job_id) for queue, _, job_id in pairs)
 
 
@@ -253,8 +260,14 @@ def _letter(client: QueueClient, callback: Enqueue) -> bytes:
     Return what a script needs to enqueue *callback*: queue, and body without its time, by lines.
 
     Raises:
-        EnqueueError: Its body is too large.
+        EnqueueError: Its body is too large, or its queue is on another server.
     """
+    if client.at(callback.queue) is not client:
+        raise EnqueueError(
+            f"{callback.name}: its queue {callback.queue} is on another Redis server than the "
+            "batch that would enqueue it: give a callback of a queue that is here",
+            job_ids=[callback.job_id],
+        )
     body = callback.body()
     if len(body) > client.max_body_bytes:
         raise EnqueueError(
@@ -270,11 +283,25 @@ def _letter(client: QueueClient, callback: Enqueue) -> bytes:
 
 async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgress]:
     """
-    Return the counts of each of *batches* now, in one round trip.
+    Return the counts of each of *batches* now, in one round trip to each server.
 
     Raises:
         UnreadableError: A batch holds what is no count: nobody knows when it has finished.
     """
+    servers = everywhere(redis)
+    if len(servers) == 1:
+        return await _counted(servers[0], batches)
+    found = await asyncio.gather(*[_counted(one, batches) for one in servers])
+    return [
+        BatchProgress(
+            {queue: one for part in parts for queue, one in part.queues.items()},
+            is_open=any(part.is_open for part in parts),
+        )
+        for parts in zip(*found, strict=True)
+    ]
+
+
+async def _counted(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgress]:
     names = [keys.of(redis).batch_prefix + batch.id for batch in batches]
     async with redis.pipeline(transaction=False) as pipe:
         for name in names:

@@ -20,20 +20,22 @@ from runner.blocking import BlockingClient
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.chunks import MOST
-from runner.broker.location import CONNECT_TIMEOUT_S, RedisLocation, location
+from runner.broker.location import CONNECT_TIMEOUT_S, RedisLocation, is_same, location
+from runner.broker.servers import Servers, servers_of
 from runner.checks import optional, text
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES, ClientMiddleware
-from runner.enqueuer import Enqueuer
+from runner.enqueuer import Enqueuer, Router
 from runner.errors import ConfigurationError, refuse
 from runner.serializers import request_maker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from redis.asyncio import Redis
 
     from runner.broker.keys import Keys
+    from runner.enqueue import Transport
 
 T = TypeVar("T")
 
@@ -60,6 +62,12 @@ class QueueClient(ArqRedis):
     """Under which keys this client's application has its jobs: those of its prefix."""
     settings: RedisSettings | None = None
     """Where `connect` was told that Redis is."""
+    servers: Servers | None = None
+    """Where the queues are, if they are not all here."""
+    is_away = False
+    """Whether pages that show several servers found this one not to answer."""
+    _beside: list[QueueClient]
+    """The clients of this event loop for those servers, this one among them."""
 
     def __init__(
         self,
@@ -101,6 +109,7 @@ class QueueClient(ArqRedis):
         self.max_body_bytes = max_body_bytes
         self.strict_queues = strict_queues
         self.client_middleware = tuple(middleware)
+        self._beside = [self]
         self.results = Watcher(self)
         self.enqueuer = Enqueuer(
             self,
@@ -124,18 +133,54 @@ class QueueClient(ArqRedis):
                 )
             )
             twin.auto_close_connection_pool = True
-        twin.job_serializer = self.job_serializer
-        twin.job_deserializer = self.job_deserializer
-        twin.expires_extra_ms = self.expires_extra_ms
-        twin._use(
+        return self._like_this(twin)
+
+    def _like_this(self, other: QueueClient) -> QueueClient:
+        """Give *other* what this client was made with, except for where it is."""
+        other.job_serializer = self.job_serializer
+        other.job_deserializer = self.job_deserializer
+        other.expires_extra_ms = self.expires_extra_ms
+        other._use(
             self.own_keys,
             self.client_middleware,
             self.call_timeout_s,
             self.max_body_bytes,
             strict_queues=self.strict_queues,
         )
-        twin.default_queue_name = self.default_queue_name
-        return twin
+        other.default_queue_name = self.default_queue_name
+        other.servers = self.servers
+        return other
+
+    def at(self, queue: str) -> QueueClient:
+        """
+        Return the client for *queue*: this one, unless the queue is on another server.
+
+        Raises:
+            ConfigurationError: Two settings classes say different things of where it is.
+        """
+        return self if self.servers is None else self._on(self.servers.of(queue))
+
+    def everywhere(self) -> list[QueueClient]:
+        """Return a client for each server, that of the default first."""
+        return [self] if self.servers is None else [self._on(one) for one in self.servers.each]
+
+    def _on(self, server: RedisSettings) -> QueueClient:
+        for one in self._beside:
+            if one.settings is server:
+                return one
+        for one in self._beside:
+            if one.settings is not None and is_same(one.settings, server):
+                return one
+        other = self._like_this(_open(server))
+        # A thread that does the same meanwhile leaves one that never connects.
+        self._beside.append(other)
+        other._beside = self._beside  # noqa: SLF001 -- its own kind
+        return other
+
+    @property
+    def transport(self) -> Transport:
+        """Where jobs of any queue are enqueued."""
+        return self.enqueuer if self.servers is None else Router(self)
 
     @cached_property
     def blocking(self) -> BlockingClient:
@@ -162,7 +207,11 @@ class QueueClient(ArqRedis):
             raise RedisTimeoutError(f"no answer within {self.call_timeout_s:g} s") from None
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 -- redis-py's own signature
-        """Close every connection, once what is being enqueued is sent."""
+        """Close every connection, once what is being enqueued is sent; also to other servers."""
+        beside, self._beside = self._beside, [self]
+        if beside[0] is self:
+            for other in beside[1:]:
+                await other.aclose(close_connection_pool)
         if "blocking" in vars(self):
             self.blocking.close()
         try:
@@ -219,11 +268,12 @@ class QueueClient(ArqRedis):
             expires_ms=to_ms(_expires) or self._expires_ms(due_ms, delay_ms),
             attempt=_job_try,
         )
-        if not await self.enqueuer.put(request):
+        where = self.at(request.queue)
+        if not await where.enqueuer.put(request):
             return None
         kind = _UnknownToArq if self.own_keys.prefix else ArqJob
         return kind(
-            request.job_id, self, _queue_name=queue_name, _deserializer=self.job_deserializer
+            request.job_id, where, _queue_name=queue_name, _deserializer=self.job_deserializer
         )
 
     def _expires_ms(self, due_ms: int | None, delay_ms: int | None) -> int | None:
@@ -291,6 +341,7 @@ def connect(
     max_body_bytes: int = MAX_BODY_BYTES,
     strict_queues: bool = False,
     prefix: str = "",
+    queues: Mapping[str, str | RedisSettings] | None = None,
 ) -> QueueClient:
     """
     Return a client for *where*. It connects at its first command.
@@ -300,17 +351,20 @@ def connect(
     max_body_bytes: the largest job that it enqueues, as JSON; 10 MiB by default.
     strict_queues: refuse a queue that no worker has announced; otherwise that is logged, once.
     prefix: that of the application, such as 'shop:', with which its keys begin; by default those of
-    stock arq.
+    stock arq. queues: those that have a Redis of their own, and where it is.
 
     Raises:
         ConfigurationError: *where* is not a Redis address, or *prefix* cannot be one.
     """
     own_keys = keys.with_prefix(prefix)
-    client = _open(location(where) if isinstance(where, str) else where)
+    here = location(where) if isinstance(where, str) else where
+    client = _open(here)
     client._use(  # noqa: SLF001 -- Sentinel makes it without them
         own_keys, client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues
     )
     client.default_queue_name = own_keys.queue_key(queue)
+    if queues:
+        client.servers = servers_of(here, queues)
     return client
 
 

@@ -1,9 +1,10 @@
 """
 Where `enqueue` sends jobs: to the running worker's client, or to this event loop's own.
 
-A service needs only `REDIS_URL`, and `REDIS_PREFIX` if its application has one: the first `enqueue`
-in an event loop opens a client for it, which is closed with the loop; all threads without one share
-a few connections. `use` replaces that client, as a worker does for the jobs that it runs.
+A service needs only `REDIS_URL`, and `REDIS_PREFIX` and `REDIS_URLS__<QUEUE>` if its application
+has those: the first `enqueue` in an event loop opens a client for it, which is closed with the
+loop; all threads without one share a few connections. `use` replaces that client, as a worker does
+for the jobs that it runs.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.broker.blocking import finished
 from runner.broker.keys import prefix_problem
+from runner.broker.servers import servers_of
 from runner.client import QueueClient, connect
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES
+from runner.enqueuer import in_order, plan_of, shared, torn_batch
 from runner.errors import ConfigurationError, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 
     from runner.blocking import BlockingClient
     from runner.enqueue import ClientMiddleware, Enqueue, Memory, Transport
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PREFIX_VARIABLE = "REDIS_PREFIX"
+QUEUE_VARIABLE = "REDIS_URLS__"
+"""Begins the name of a variable that says where a queue is which has a Redis of its own."""
 CALL_TIMEOUT_VARIABLE = "RUNNER__CALL_TIMEOUT_S"
 MAX_BODY_VARIABLE = "RUNNER__MAX_BODY_BYTES"
 STRICT_VARIABLE = "RUNNER__STRICT_QUEUES"
@@ -49,13 +54,14 @@ class _Process:
     """
     What all threads of this process share.
 
-    client: whose Redis synchronous calls go to; it never connects itself. prefix: without one in
-    the environment.
+    client: whose Redis synchronous calls go to; it never connects itself. prefix, queues: without
+    those in the environment.
     """
 
     def __init__(self) -> None:
         self.middleware: Sequence[ClientMiddleware] = ()
         self.prefix = ""
+        self.queues: Mapping[str, str] = {}
         self.client: QueueClient | None = None
         self.opening = threading.Lock()
 
@@ -96,9 +102,9 @@ def current_client() -> QueueClient:
     return own.client
 
 
-def blocking_client() -> BlockingClient:
+def blocking_client(queue: str) -> BlockingClient:
     """
-    Return what synchronous calls go through: for the Redis of the running worker or `REDIS_URL`.
+    Return what synchronous calls for *queue* go through: for its Redis, as `current_client` has it.
 
     Raises:
         ConfigurationError: As for `current_client`. Or an event loop runs in this thread, which the
@@ -107,11 +113,11 @@ def blocking_client() -> BlockingClient:
     refuse_in_loop()
     used = _used.get()
     if used is not None:
-        return used[0].blocking
+        return used[0].at(queue).blocking
     with _process.opening:
         if _process.client is None:
             _process.client = _connect()
-        return _process.client.blocking
+        return _process.client.at(queue).blocking
 
 
 def refuse_in_loop() -> None:
@@ -160,7 +166,7 @@ def _connect() -> QueueClient:
         raise ConfigurationError(
             "no Redis to enqueue into: set REDIS_URL, such as redis://localhost:6379/0"
         )
-    return connect(
+    client = connect(
         url,
         client_middleware=_process.middleware,
         call_timeout_s=_call_timeout_s(),
@@ -168,6 +174,19 @@ def _connect() -> QueueClient:
         strict_queues=_strict_queues(),
         prefix=os.environ.get(PREFIX_VARIABLE) or _process.prefix,
     )
+    assert client.settings is not None  # noqa: S101 -- it was made by `connect`
+    given = {**_process.queues, **_queues_in_environment()}
+    client.servers = servers_of(client.settings, given, declares=True)
+    return client
+
+
+def _queues_in_environment() -> dict[str, str]:
+    start = len(QUEUE_VARIABLE)
+    return {
+        name[start:].lower(): url
+        for name, url in os.environ.items()
+        if name.upper().startswith(QUEUE_VARIABLE) and url
+    }
 
 
 def _call_timeout_s() -> float:
@@ -204,21 +223,30 @@ _FALSE = ("false", "0", "no", "off", "f", "n")
 """As pydantic reads them, which reads the same variable for workers."""
 
 
-def configure(*, client_middleware: Sequence[ClientMiddleware] = (), prefix: str = "") -> None:
+def configure(
+    *,
+    client_middleware: Sequence[ClientMiddleware] = (),
+    prefix: str = "",
+    queues: Mapping[str, str] | None = None,
+) -> None:
     """
     Say how this process enqueues, for a service that has no worker. Call it before the first.
 
     client_middleware: wraps each enqueue, the first in the list outermost. Workers have their own,
     from their settings class. prefix: that of the application, as its `App` has it; `REDIS_PREFIX`
-    wins over it.
+    wins over it. queues: those that have a Redis of their own, and its address;
+    `REDIS_URLS__<QUEUE>` wins over it, and both over what settings classes say.
 
     Raises:
-        ConfigurationError: A client is open already, or *prefix* cannot be one.
+        ConfigurationError: A client is open already, or *prefix* cannot be one, or a queue or an
+            address cannot.
     """
     refuse("configure", prefix_problem("prefix", prefix))
+    servers_of("redis://", queues or {})
     if _process.client is not None or any(None in own for own in _by_loop.values()):
         raise ConfigurationError("configure: call it before the first enqueue of this process")
     _process.middleware, _process.prefix = tuple(client_middleware), prefix
+    _process.queues = dict(queues or {})
 
 
 def use(client: QueueClient) -> None:
@@ -246,7 +274,7 @@ async def disconnect() -> None:
 def transport() -> Transport:
     """Return where `enqueue` sends jobs: a test's memory, or the current client."""
     block = _block_here()
-    return current_client().enqueuer if block is None else block.memory
+    return current_client().transport if block is None else block.memory
 
 
 def put_blocking(requests: Sequence[Enqueue]) -> list[bool]:
@@ -260,8 +288,25 @@ def put_blocking(requests: Sequence[Enqueue]) -> list[bool]:
     memory = memory_here()
     if memory is not None:
         return ask_blocking(memory.put_many(requests))
-    client = blocking_client()
-    return [client.put(requests[0])] if len(requests) == 1 else client.put_many(requests)
+    for request in requests:
+        if request.batch_id is not None:
+            _refuse_torn_batch(request)
+    if len(requests) == 1:
+        return [blocking_client(requests[0].queue).put(requests[0])]
+    shares = shared(requests, blocking_client)
+    return in_order(requests, [(share, to.put_many(share)) for to, share in shares])
+
+
+def _refuse_torn_batch(request: Enqueue) -> None:
+    here = blocking_client(request.queue)
+    used = _used.get()
+    client = _process.client if used is None else used[0]
+    assert client is not None  # noqa: S101 -- `blocking_client` has opened it
+    for other in client.everywhere():
+        if other.blocking is not here:
+            [is_there] = other.blocking.pool.run(("EXISTS", plan_of(other, request)))
+            if is_there:
+                raise torn_batch(request)
 
 
 # ------------------------------------------------------------------ tests

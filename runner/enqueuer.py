@@ -26,7 +26,7 @@ from runner.errors import EnqueueError
 from runner.unworked import Unworked
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from redis.asyncio import Redis
 
@@ -338,6 +338,102 @@ def _in_full(job: Block) -> NewJob:
     if isinstance(job, NewJob):
         return job
     return NewJob(job[0], job[1], batch=job.batch if isinstance(job, BatchJob) else "")
+
+
+class HasServers(Protocol):
+    """A client that knows where each queue is."""
+
+    own_keys: Keys
+    enqueuer: Enqueuer
+
+    def at(self, queue: str) -> HasServers:
+        """Return the client for *queue*."""
+        ...
+
+    def everywhere(self) -> Sequence[HasServers]:
+        """Return a client for each server."""
+        ...
+
+    def exists(self, *names: Any) -> Awaitable[Any]:
+        """Count the keys that are there."""
+        ...
+
+
+def plan_of(client: HasServers, request: Enqueue) -> str:
+    """Return the key that a batch which was opened has on the server where it was."""
+    return f"{client.own_keys.batch_prefix}{request.batch_id}:plan"
+
+
+def torn_batch(request: Enqueue) -> EnqueueError:
+    """Return what to raise for a job on another server than its batch, which would not wait."""
+    return EnqueueError(
+        f"{request.queue}: not enqueued: the batch {request.batch_id} was opened on another Redis "
+        "server than that of this queue, and would end without the job: leave the queue where the "
+        "others are, or enqueue it outside of the batch",
+        job_ids=[request.job_id],
+    )
+
+
+class Router:
+    """Enqueues each job into the server where its queue is."""
+
+    def __init__(self, client: HasServers) -> None:
+        self._client = client
+
+    async def put(self, request: Enqueue) -> bool:
+        """Enqueue one job as `Sender.put` does."""
+        await self._refuse_torn_batches([request])
+        return await self._client.at(request.queue).enqueuer.put(request)
+
+    async def _refuse_torn_batches(self, requests: Sequence[Enqueue]) -> None:
+        for request in requests:
+            if request.batch_id is not None:
+                here = self._client.at(request.queue)
+                for other in self._client.everywhere():
+                    if other is not here and await other.exists(plan_of(other, request)):
+                        raise torn_batch(request)
+
+    async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:
+        """
+        Enqueue many as `Sender.put_many` does, into all servers at once.
+
+        Each takes its own or not: when this raises, other servers may have theirs.
+        """
+        await self._refuse_torn_batches(requests)
+        shares = shared(requests, lambda queue: self._client.at(queue).enqueuer)
+        sent = await asyncio.gather(*[to.put_many(share) for to, share in shares])
+        return in_order(requests, zip((share for _, share in shares), sent, strict=True))
+
+
+def shared(
+    requests: Sequence[Enqueue], place_of: Callable[[str], T]
+) -> list[tuple[T, list[Enqueue]]]:
+    """
+    Return *requests* by where their queues are.
+
+    Raises:
+        CodecError: An argument has no JSON form; nothing is to be sent, then.
+    """
+    shares: dict[int, tuple[T, list[Enqueue]]] = {}
+    for request in requests:
+        place = place_of(request.queue)
+        shares.setdefault(id(place), (place, []))[1].append(request)
+    if len(shares) > 1:
+        for request in requests:
+            request.body()
+    return list(shares.values())
+
+
+def in_order(
+    requests: Sequence[Enqueue], answered: Iterable[tuple[list[Enqueue], list[bool]]]
+) -> list[bool]:
+    """Return what was answered for each of *requests*."""
+    found = {
+        id(request): new
+        for share, created in answered
+        for request, new in zip(share, created, strict=True)
+    }
+    return [found[id(request)] for request in requests]
 
 
 def _fields(request: Enqueue) -> Block:

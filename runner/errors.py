@@ -12,6 +12,7 @@ All errors that the runner raises, as one tree.
     ├── SecretError             a sealed argument does not open
     ├── CodecError              bytes from Redis are not a job or a result of ours
     ├── UnreadableError         a key in Redis holds what is not ours
+    ├── ServerAwayError         of several Redis servers, that of the queue does not answer
     ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
     ├── OffloadError            a call for CPU-bound work, or its result, cannot be passed on
@@ -104,6 +105,10 @@ class SecretError(RunnerError):
 
 class CodecError(RunnerError):
     """Bytes from Redis are not a job or a result that this runner can read."""
+
+
+class ServerAwayError(RunnerError):
+    """The queue is on a Redis server of its own, and that does not answer."""
 
 
 class UnreadableError(RunnerError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from runner.broker.keys import Keys
     from runner.broker.reading import Fields
+    from runner.client import QueueClient
     from runner.definition import JobDefinition
 
     _Command = tuple[str | bytes, ...]
@@ -79,14 +80,14 @@ class JobHandle(Generic[R]):
         self._refuse()
         if (memory := memory_here()) is not None:
             return JobState(await memory.state(self.queue, self.id))
-        return _state(await current_client().in_time(_asked(self._asks_state)))
+        return _state(await self._client().in_time(self._asked(self._asks_state)))
 
     def state_sync(self) -> JobState:
         """Return the job's state as `state` does, from a thread without an event loop."""
         self._refuse()
         if (memory := memory_here()) is not None:
             return JobState(ask_blocking(memory.state(self.queue, self.id)))
-        return _state(_asked_sync(self._asks_state))
+        return _state(self._asked_sync(self._asks_state))
 
     def _asks_state(self, own: Keys) -> list[_Command]:
         queue = own.queue_key(self.queue)
@@ -119,13 +120,13 @@ class JobHandle(Generic[R]):
             found = await memory.result(self.queue, self.id, timeout_s=timeout_s)
             return self._read(keys.of(memory), *found)
         async with asyncio.timeout(timeout_s):
-            client = current_client()
+            client = self._client()
             data = await client.results.wait((self.queue, self.id))
             own = keys.of(client)
             if data is not None:
                 return self._unpack(own, data)
-            dead_id = self._dead_id(*await _asked(self._asks_dead_id))
-            last = await _asked(partial(self._asks_last_error, dead_id))
+            dead_id = self._dead_id(*await self._asked(self._asks_dead_id))
+            last = await self._asked(partial(self._asks_last_error, dead_id))
             raise self._no_result(own, dead_id, *last)
 
     def result_sync(self, *, timeout_s: float | None = None) -> R:
@@ -135,13 +136,13 @@ class JobHandle(Generic[R]):
         if (memory := memory_here()) is not None:
             asked = memory.result(self.queue, self.id, timeout_s=timeout_s)
             return self._read(keys.of(memory), *ask_blocking(asked))
-        client = blocking_client()
+        client = blocking_client(self.queue)
         data = client.wait(self.queue, self.id, timeout_s=timeout_s)
         own = keys.of(client)
         if data is not None:
             return self._unpack(own, data)
-        dead_id = self._dead_id(*_asked_sync(self._asks_dead_id))
-        last = _asked_sync(partial(self._asks_last_error, dead_id))
+        dead_id = self._dead_id(*self._asked_sync(self._asks_dead_id))
+        last = self._asked_sync(partial(self._asks_last_error, dead_id))
         raise self._no_result(own, dead_id, *last)
 
     def _asks_dead_id(self, own: Keys) -> list[_Command]:
@@ -182,7 +183,7 @@ class JobHandle(Generic[R]):
         if (memory := memory_here()) is not None:
             await memory.abort(self.queue, self.id)
             return
-        client = current_client()
+        client = self._client()
         await client.in_time(Admin(client).abort(self.queue, self.id))
 
     def abort_sync(self) -> None:
@@ -191,7 +192,24 @@ class JobHandle(Generic[R]):
         if (memory := memory_here()) is not None:
             ask_blocking(memory.abort(self.queue, self.id))
             return
-        blocking_client().abort(self.queue, self.id)
+        blocking_client(self.queue).abort(self.queue, self.id)
+
+    def _client(self) -> QueueClient:
+        return current_client().at(self.queue)
+
+    async def _asked(self, questions: Callable[[Keys], Sequence[_Command]]) -> list[Any]:
+        """Return the replies to *questions*, which Redis answers together."""
+        client = self._client()
+        async with client.pipeline(transaction=True) as pipe:
+            for command in questions(keys.of(client)):
+                pipe.execute_command(*command)
+            return await answers(pipe)
+
+    def _asked_sync(self, questions: Callable[[Keys], Sequence[_Command]]) -> list[Any]:
+        pool = blocking_client(self.queue).pool
+        commands = questions(keys.of(pool))
+        replies = pool.run(("MULTI",), *commands, ("EXEC",))[-1]
+        return [readable(reply, command) for reply, command in zip(replies, commands, strict=True)]
 
     def _refuse(self) -> None:
         refuse("handle", text("id", self.id), keys.queue_problem("queue", self.queue))
@@ -219,22 +237,6 @@ class JobHandle(Generic[R]):
             fields.text("message", most=_LONG),
             fields.text("traceback", most=_LONG),
         )
-
-
-async def _asked(questions: Callable[[Keys], Sequence[_Command]]) -> list[Any]:
-    """Return the replies to *questions*, which Redis answers together."""
-    client = current_client()
-    async with client.pipeline(transaction=True) as pipe:
-        for command in questions(keys.of(client)):
-            pipe.execute_command(*command)
-        return await answers(pipe)
-
-
-def _asked_sync(questions: Callable[[Keys], Sequence[_Command]]) -> list[Any]:
-    pool = blocking_client().pool
-    commands = questions(keys.of(pool))
-    replies = pool.run(("MULTI",), *commands, ("EXEC",))[-1]
-    return [readable(reply, command) for reply, command in zip(replies, commands, strict=True)]
 
 
 def _state(found: list[Any]) -> JobState:

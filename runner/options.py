@@ -17,6 +17,7 @@ from runner.errors import refuse
 from runner.retry import Backoff, linear
 
 if TYPE_CHECKING:
+    from runner.broker.servers import Servers
     from runner.middleware import Middleware
     from runner.offload.offloader import Offloader
     from runner.periodic.schedule import Periodic
@@ -99,6 +100,8 @@ class WorkerOptions(WorkerLimits):
 
     Applications with prefixes of their own share a Redis and never meet.
     """
+    servers: Servers | None = None
+    """Which queues are on other servers than this worker's. None: what settings classes say."""
     concurrency: PositiveInt = 10
     """Jobs that run at a time."""
     max_retries: NonNegativeInt = 3

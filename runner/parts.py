@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.broker import keys
-from runner.broker.location import is_same, location, shown
+from runner.broker.location import is_same
+from runner.broker.servers import servers_of
 from runner.errors import AppError
 from runner.options import WorkerLimits
 from runner.worker_settings import WorkerSettings, inherited
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from runner.broker.servers import Servers
     from runner.configuration import Settings
     from runner.decorator import Job
     from runner.errors import RunnerError
@@ -61,6 +63,11 @@ class Parts(Protocol):
     @property
     def prefix(self) -> str:
         """What its keys begin with there."""
+        ...
+
+    @property
+    def servers(self) -> Servers:
+        """Where its queues are."""
         ...
 
     @property
@@ -143,53 +150,72 @@ def configured(app: Parts, worker: type[WorkerSettings]) -> type[WorkerSettings]
 
     Resources and reporters of the class come on top of theirs.
 
+    Of the queues and schedules it gets those of the server where its own queue is.
+
     Raises:
-        AppError: The class is for another Redis, or has another prefix.
+        AppError: The class has another prefix.
     """
     from runner.configuration.reporters import make_reporters
 
-    settings, own = app.settings, own_names(worker)
-    if "redis" in own:
-        _refuse_another_redis(worker, app.redis_url)
+    settings, own, servers = app.settings, own_names(worker), app.servers
+    if "redis" in own and keys.own_name(worker.queue) not in servers.own:
+        servers = servers_of(servers.default, {**servers.own, worker.queue: worker.redis})
+    here = servers.of(worker.queue)
+
+    def is_here(queue: str) -> bool:
+        return is_same(servers.of(queue), here)
+
     if "prefix" in own and worker.prefix != app.prefix:
         raise AppError(
             f"{_name(worker)}: its prefix is {worker.prefix!r}, and that of the application "
             f"{app.prefix!r}: delete `prefix` there, and give App(prefix=…) or set REDIS_PREFIX"
         )
     given = {
-        "redis": app.redis_url,
+        "redis": here,
+        "servers": servers,
         "prefix": app.prefix,
         "prepare": _prepare(app, worker),
         "resources": _resources(app, worker),
-        "schedule": app.schedule,
+        "schedule": [one for one in app.schedule if is_here(one.job.queue)],
         "reporters": (*make_reporters(settings), *worker.reporters),
-        "polled_queues": tuple(app.queues),
+        "polled_queues": tuple(filter(is_here, app.queues)),
         "statsd": settings.statsd,
         "statsd_prefix": settings.statsd_prefix,
         "poll_interval_s": settings.scheduled_poll_interval_s,
         "release": settings.release,
         **{field.name: getattr(settings.runner, field.name) for field in fields(WorkerLimits)},
     }
-    merged = {"prepare", "resources", "schedule", "reporters"}
+    merged = {"prepare", "resources", "schedule", "reporters", "redis", "servers"}
     values = {name: value for name, value in given.items() if name in merged or name not in own}
     return type(worker.__name__, (worker,), {"__module__": worker.__module__, **values})
+
+
+def checked_servers(
+    default: str, given: Mapping[str, str], workers: Iterable[type[WorkerSettings]]
+) -> Servers:
+    """
+    Return where the queues of *workers* are: by *given*, else as they say, else at *default*.
+
+    Raises:
+        AppError: *given* has a queue that is none of theirs.
+        ConfigurationError: An address is none.
+    """
+    queues = {keys.own_name(one.queue): one for one in workers}
+    if unknown := [name for name in given if keys.own_name(name) not in queues]:
+        raise AppError(
+            f"REDIS_URLS names the queue {unknown[0]!r}, which is none of the application's: "
+            f"choose from {', '.join(queues)}"
+        )
+    own: dict[str, Any] = {
+        name: one.redis for name, one in queues.items() if "redis" in own_names(one)
+    }
+    return servers_of(default, own | {keys.own_name(name): url for name, url in given.items()})
 
 
 def own_names(worker: type[WorkerSettings]) -> set[str]:
     """What the class and its bases say, down to `WorkerSettings`."""
     own = [base for base in worker.__mro__ if base not in WorkerSettings.__mro__]
     return {name for base in own for name in vars(base)}
-
-
-def _refuse_another_redis(worker: type[WorkerSettings], url: str) -> None:
-    here, there = location(url), worker.redis
-    there = location(there) if isinstance(there, str) else there
-    if not is_same(here, there):
-        raise AppError(
-            f"{_name(worker)}: its redis is {shown(there)}, and that of the application "
-            f"{here.shown}: all queues of an application are in one Redis; delete `redis` there, "
-            "and set REDIS_URL"
-        )
 
 
 def _prepare(app: Parts, worker: type[WorkerSettings]) -> staticmethod[[], None]:

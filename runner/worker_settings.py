@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from runner import codec
 from runner.broker import keys
 from runner.broker.location import location
+from runner.broker.servers import declare
 from runner.checks import shown
 from runner.decorator import BoundJob, Job
 from runner.errors import ConfigurationError, refuse
@@ -89,6 +90,8 @@ class WorkerSettings(WorkerOptions):
         cls._check()
         for name, value in cls._for_arq(cls.as_options()).items():
             setattr(cls, name, value)
+        if cls.redis is not WorkerSettings.redis and cls.servers is None:
+            declare(cls)
 
     @classmethod
     def worker(cls, **options: Any) -> Worker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from runner.web.dashboard import Dashboard
 
 T = TypeVar("T")
+
+# Not structlog's: commands of operators configure no logs, and this is for who reads their output.
+_log = logging.getLogger("runner.operations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,7 @@ async def connected(app: Parts, url: str) -> AsyncIterator[QueueClient]:
             await refuse_old_server(client)
         except (RedisError, OSError) as error:
             raise app.unreachable(_reason(error, url)) from None
+        client.servers = app.servers
         with using(client):
             yield client
     finally:
@@ -203,6 +208,8 @@ async def session(app: Parts, client: QueueClient) -> OperatorSession:
 
     in_sight = QueuesInSight(client, app.queues)
     await in_sight.look()
+    for one in in_sight.away:
+        _log.warning("%s", one)
     return OperatorSession(
         redis=client,
         queues=in_sight,
@@ -219,14 +226,22 @@ def health_checks(
 ) -> Sequence[HealthCheck]:
     """Whether Redis answers, each of *queues* has a live worker, and the poller has just run."""
     from runner.periodic.poller import poll_age_s
-    from runner.processes.health import PollerIsFresh, QueuesHaveWorkers, RedisAnswers
+    from runner.processes.health import PollerIsFresh, QueuesHaveWorkers
     from runner.worker.heartbeat import live_workers
 
     return [
-        RedisAnswers(redis),
+        *_servers_answer(redis),
         QueuesHaveWorkers(queues, lambda: live_workers(redis, list(queues))),
         PollerIsFresh(lambda: poll_age_s(redis, queues), interval_s=poll_interval_s),
     ]
+
+
+def _servers_answer(redis: Redis) -> Sequence[HealthCheck]:
+    from runner.broker.servers import everywhere, name_of
+    from runner.processes.health import RedisAnswers
+
+    first, *others = everywhere(redis)
+    return [RedisAnswers(first), *[RedisAnswers(one, f"redis {name_of(one)}") for one in others]]
 
 
 async def resolve(host: str, port: int) -> None:

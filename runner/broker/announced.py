@@ -7,24 +7,32 @@ after a worker last announced it, once neither are.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, overload
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
+from runner import clock, wall_clock
 from runner.broker import keys
+from runner.broker.servers import at, everywhere, name_of, set_away
 from runner.broker.set_aside import with_type
 from runner.errors import ConfigurationError
 from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from redis.asyncio import Redis
 
 _log = lazy_log("runner.presence")
 
 _KEPT_MS = 86_400_000
+_LOOK_FOR_S = 0.25
+"""How long a page waits for one of several servers."""
+_ASK_AGAIN_S = 1.0
 _MOST = 1000
 _IN_USE = (*keys.PLACES, keys.WORKERS_SUFFIX)
 """Behind a queue's key, what is there while jobs or workers are."""
@@ -67,37 +75,94 @@ async def forget_unused(redis: Redis, *, now_ms: float) -> None:
         await redis.zrem(own.queues, *unused)
 
 
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A server that does not answer, since when that was first seen, and which queues it has."""
+
+    server: str
+    since: datetime
+    queues: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        return (
+            f"Redis at {self.server} has been away since {self.since:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{', '.join(self.queues) or 'no queue'} cannot be seen"
+        )
+
+
 class QueuesInSight(Sequence[str]):
     """
     The queues of an application, and behind them those in use that others announce.
 
-    What it holds is as of the last `look`.
+    What it holds is as of the last `look`. Where queues are on several servers, it holds those of
+    the servers that answer, and *away* names the others.
     """
 
     def __init__(self, redis: Redis, own: Sequence[str]) -> None:
         self._redis = redis
         self._own = tuple(own)
         self._all = self._own
+        self.away: Sequence[Away] = ()
+        self._asked_at: dict[str, float] = {}
 
     async def look(self) -> None:
         """
-        Ask Redis which queues there are now.
+        Ask each server which queues there are now; of several, none is waited for long.
 
         Raises:
-            RedisError: It does not answer.
+            RedisError: There is one, and it does not answer.
         """
-        keys_here = keys.of(self._redis)
+        servers = everywhere(self._redis)
+        if len(servers) == 1:
+            self._all = (*self._own, *await self._others(servers[0], self._own))
+            return
+        before = {one.server: one for one in self.away}
+        homes = {name: at(self._redis, name) for name in self._own}
+        looks = [
+            self._look_at(one, tuple(name for name in self._own if homes[name] is one), before)
+            for one in servers
+        ]
+        found = await asyncio.gather(*looks)
+        self.away = [one for one in found if isinstance(one, Away)]
+        away = {name for one in self.away for name in one.queues}
+        others = sorted({name for one in found if not isinstance(one, Away) for name in one})
+        self._all = (*(name for name in self._own if name not in away), *others)
+
+    async def _look_at(
+        self, redis: Redis, own: tuple[str, ...], before: Mapping[str, Away]
+    ) -> Away | list[str]:
+        server = name_of(redis)
+        known, now = before.get(server), clock.monotonic()
+        if known is not None and now < self._asked_at[server] + _ASK_AGAIN_S:
+            return known
         try:
-            announced = await self._redis.zrange(keys_here.queues, 0, _MOST - 1)
+            async with asyncio.timeout(_LOOK_FOR_S):
+                found = await self._others(redis, own)
+        except (RedisError, OSError, TimeoutError):
+            self._asked_at[server] = clock.monotonic()
+            set_away(redis, is_away=True)
+            since = datetime.fromtimestamp(wall_clock.now_ms() // 1000, UTC)
+            return Away(server, since, own) if known is None else known
+        set_away(redis, is_away=False)
+        return found
+
+    async def _others(self, redis: Redis, own: Sequence[str]) -> list[str]:
+        """Return the queues in use there that are not the application's."""
+        keys_here = keys.of(redis)
+        try:
+            announced = await redis.zrange(keys_here.queues, 0, _MOST - 1)
         except ResponseError:
-            return  # no right to it, or it is none of ours: the application's own are known
-        own = set(map(keys_here.queue_key, self._own))
+            return []  # no right to it, or it is none of ours: the application's own are known
+        owned = set(map(keys_here.queue_key, own))
         others = [
             name
             for name in (_name(keys_here, one) for one in announced)
-            if name is not None and keys_here.queue_key(name) not in own
+            if name is not None
+            and keys_here.queue_key(name) not in owned
+            and at(self._redis, name) is redis
         ]
-        self._all = (*self._own, *sorted(await _used(self._redis, others)))
+        return sorted(await _used(redis, others))
 
     @overload
     def __getitem__(self, place: int) -> str: ...

@@ -16,6 +16,9 @@ CONNECT_TIMEOUT_S = 5.0
 
 _SENTINEL_PORT = 26379
 
+Address = RedisSettings
+"""Where a Redis is, in arq's words."""
+
 
 @dataclass(repr=False)
 class RedisLocation(RedisSettings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import statistics
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from runner.broker.announced import Away
+    from runner.client import QueueClient
     from runner.commands.doctor_redis import Concern
     from runner.commands.host import Host
     from runner.operations.session import OperatorSession
@@ -60,18 +63,70 @@ def doctor(context: click.Context, *, repair: bool, as_json: bool) -> None:
 
 
 async def _examine(host: Host, *, repair: bool) -> list[Finding]:
+    from runner.broker.servers import awake
+    from runner.operations.findings import of_store
+    from runner.operations.queues import queues
+    from runner.operations.redis_info import store
     from runner.operations.snapshot import look
 
     async with host.operator_session() as session:
-        findings = [finding async for finding in _of_faults(session, repair=repair)]
+        findings: list[Finding] = []
         seen = await look(session.redis, session.queues, session.catalog, session.schedule)
-        findings += examined(seen)
-        findings += [finding async for finding in _of_redis(session.redis)]
-        findings += [finding async for finding in _of_keys(session)]
-        findings += [finding async for finding in _of_secrets(session.redis)]
+        for server, one in _of_each_server(session):
+            found = [finding async for finding in _of_faults(one, repair=repair)]
+            is_first = awake(one.redis) is awake(session.redis)
+            found += (
+                examined(seen)
+                if is_first
+                else of_store(await store(one.redis), await queues(one.redis, one.queues))
+            )
+            found += [finding async for finding in _of_redis(one.redis)]
+            found += [finding async for finding in _of_keys(one)]
+            found += [finding async for finding in _of_secrets(one.redis)]
+            found += [finding async for finding in _of_strays(session, one)]
+            findings += [replace(each, text=f"{server}{each.text}") for each in found]
+        findings += [_of_away(one) for one in getattr(session.queues, "away", ())]
         findings += _of_files(host.private_places)
         findings += await _of_the_rest(host)
     return findings
+
+
+def _of_each_server(session: OperatorSession) -> Iterator[tuple[str, OperatorSession]]:
+    """Yield what each finding of a server begins with, and a session with the queues there."""
+    from runner.broker.servers import answering, at, everywhere, name_of
+
+    if len(everywhere(session.redis)) == 1:
+        yield "", session
+        return
+    for client in answering(session.redis):
+        queues = [name for name in session.queues if at(session.redis, name) is client]
+        here = cast("QueueClient", client)
+        yield f"{name_of(client)}: ", replace(session, redis=here, queues=queues)
+
+
+def _of_away(one: Away) -> Finding:
+    remedy = "Start it, or correct REDIS_URLS__<QUEUE> or the `redis` of the settings classes."
+    return Finding("redis", Severity.ERROR, str(one), remedy)
+
+
+async def _of_strays(session: OperatorSession, here: OperatorSession) -> AsyncIterator[Finding]:
+    """Look for jobs of queues that are on another server: no worker will find them."""
+    from runner.broker.reading import Reader, answers
+
+    elsewhere = [name for name in session.queues if name not in here.queues]
+    async with here.redis.pipeline(transaction=False) as pipe:
+        for name in elsewhere:
+            pipe.zcard(keys.of(here.redis).queue_key(name))
+        counts = await answers(pipe) if elsewhere else []
+    for name, count in zip(elsewhere, counts, strict=True):
+        if jobs := Reader().known(count, 0):
+            waits = "1 job waits" if jobs == 1 else f"{jobs:,} jobs wait"
+            yield Finding(
+                f"queue {name}",
+                Severity.ERROR,
+                f"{waits} here, where no worker looks: the queue is on another server",
+                "Whoever enqueues there must know where the queue is: set REDIS_URLS__<QUEUE>.",
+            )
 
 
 async def _of_redis(redis: Redis) -> AsyncIterator[Finding]:

@@ -253,7 +253,7 @@ async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
             found = await session.operator.act(request, queue, job_id)
             if found in request.verb.reaches:
                 done += 1
-                now_as = await session.operator.goes_on_as(request, found, job_id)
+                now_as = await session.operator.goes_on_as(request, found, queue, job_id)
                 echo(f"{job_id}: {request.verb.done}{now_as}")
             else:
                 echo(f"{job_id}: nothing was done, for it is {found}")

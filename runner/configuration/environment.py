@@ -75,6 +75,7 @@ class Settings(BaseSettings):
 
     redis_url: str | None = _SECRET
     redis_prefix: Prefix = ""
+    redis_urls: dict[str, str] = Field({}, repr=False)
     pipeline_home: Path = Path(".pipeline")
     scheduled_poll_interval_s: float = Field(WorkerOptions.poll_interval_s, gt=0)
     log_format: Literal["console", "json"] = "console"

@@ -26,6 +26,7 @@ from runner.broker import keys
 from runner.broker.outage import Outage, is_passing
 from runner.broker.redis_clock import RedisClock
 from runner.broker.redis_risks import refuse_old_server, warn_of_risks
+from runner.broker.servers import Servers
 from runner.broker.set_aside import set_aside_of_queues
 from runner.client import QueueClient, connect
 from runner.enqueuer import Enqueuer
@@ -301,6 +302,8 @@ class Worker(arq.worker.Worker):
                 strict_queues=self.options.strict_queues,
                 prefix=self.options.prefix,
             )
+            if (here := self._pool.settings) is not None:
+                self._pool.servers = self.options.servers or Servers(here, declares=True)
             self._pool.job_serializer = self.job_serializer or self._pool.job_serializer
             self._pool.job_deserializer = self.job_deserializer or self._pool.job_deserializer
             self._pool.default_queue_name = self.queue_name

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from runner.admin import Admin, Found
 from runner.broker import keys
 from runner.broker.reading import keys_of, shown_id
-from runner.errors import ConfigurationError
+from runner.broker.servers import at
+from runner.errors import ConfigurationError, ServerAwayError
 from runner.operations import audit
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
 from runner.wording import span
@@ -91,25 +92,23 @@ class Operator:
         await self.record(request.action, f"{queue}/{shown_id(job_id)}", request.detail, outcome)
         return found
 
-    async def id_after(self, request: Request, found: Found, job_id: str) -> str:
+    async def id_after(self, request: Request, found: Found, queue: str, job_id: str) -> str:
         """
         Return the id under which a job goes on that *request* was done to.
 
         A dead one whose id was chosen has it back, unless another job has it meanwhile.
         """
-        chosen = _chosen_id(request, found, job_id)
-        kept = (
-            keys.of(self._redis).job_prefix + job_id,
-            keys.of(self._redis).result_prefix + job_id,
-        )
-        return job_id if not chosen or await self._redis.exists(*kept) else chosen
+        chosen, redis = _chosen_id(request, found, job_id), at(self._redis, queue)
+        own = keys.of(redis)
+        kept = (own.job_prefix + job_id, own.result_prefix + job_id)
+        return job_id if not chosen or await redis.exists(*kept) else chosen
 
-    async def goes_on_as(self, request: Request, found: Found, job_id: str) -> str:
+    async def goes_on_as(self, request: Request, found: Found, queue: str, job_id: str) -> str:
         """Say the same in words; empty if the job had one id all along."""
         chosen = _chosen_id(request, found, job_id)
         if not chosen:
             return ""
-        if await self.id_after(request, found, job_id) == job_id:
+        if await self.id_after(request, found, queue, job_id) == job_id:
             return f", still as {job_id}, since another job is {chosen} now"
         return f", as {chosen}"
 
@@ -152,12 +151,10 @@ class Operator:
             raise ConfigurationError(
                 f"there is no order {order!r}: say {', '.join(some)} or {last}"
             )
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for worker in process.workers:
-                pipe.set(
-                    keys.of(self._redis).order_prefix + worker.worker_id, order, ex=_ORDER_TTL_S
-                )
-            await pipe.execute()
+        for worker in process.workers:
+            redis = at(self._redis, worker.queue)
+            key = keys.of(redis).order_prefix + worker.worker_id
+            await redis.set(key, order, ex=_ORDER_TTL_S)
         await self.record(order, process.name, outcome="asked")
 
     async def record(self, action: str, target: str, detail: str = "", outcome: str = "") -> None:
@@ -195,7 +192,11 @@ def known_queue(queues: Sequence[str], name: str) -> str:
 
     Raises:
         ConfigurationError: There is no such queue.
+        ServerAwayError: Its Redis does not answer.
     """
+    for one in getattr(queues, "away", ()):
+        if name in one.queues:
+            raise ServerAwayError(str(one))
     if name not in queues:
         raise ConfigurationError(f"there is no queue {name!r}; choose from {', '.join(queues)}")
     return name

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runner.operations.groups import Group
     from runner.operations.processes import Process
     from runner.operations.queues import Queue
+    from runner.operations.redis_info import Store
     from runner.operations.snapshot import Snapshot
 
 CHECKED: Final = (
@@ -92,7 +93,7 @@ def examined(seen: Snapshot) -> Iterator[Finding]:
         yield from _of_process(process)
     yield from _of_schedules(seen)
     yield _of_poller(seen)
-    yield from _of_redis(seen)
+    yield from of_store(seen.store, seen.queues)
 
 
 def title(found: Sequence[Finding]) -> str:
@@ -241,8 +242,8 @@ def _of_poller(seen: Snapshot) -> Finding:
     )
 
 
-def _of_redis(seen: Snapshot) -> Iterator[Finding]:
-    store = seen.store
+def of_store(store: Store, queues: Sequence[Queue]) -> Iterator[Finding]:
+    """Say what is wrong with one Redis server, which has these queues."""
     version = tuple(int(part) for part in store.version.split(".")[:2] if part.isdecimal())
     is_new = version >= OLDEST_REDIS
     used = f"Redis {store.version}, {size(store.memory)} in use"
@@ -263,7 +264,7 @@ def _of_redis(seen: Snapshot) -> Iterator[Finding]:
         )
     for risk in store.risks:
         what, _, remedy = risk.partition(": ")
-        waiting = sum((queue.ready or 0) + (queue.scheduled or 0) for queue in seen.queues)
+        waiting = sum((queue.ready or 0) + (queue.scheduled or 0) for queue in queues)
         yield Finding(
             "durability",
             Severity.WARNING,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, moment, shown_id
+from runner.broker.servers import by_server
 from runner.operations.processes import processes
 from runner.periodic.poller import redis_now
 
@@ -108,6 +109,11 @@ def _trouble(one: Process, usual: str, *, several: bool) -> str:
 
 
 async def _silent(redis: Redis, queues: Sequence[str], living: set[str]) -> list[Member]:
+    shares = by_server(redis, queues)
+    return [one for share in shares for one in await _silent_in(*share, living)]
+
+
+async def _silent_in(redis: Redis, queues: Sequence[str], living: set[str]) -> list[Member]:
     own = keys.of(redis)
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:

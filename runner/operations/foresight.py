@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.broker import keys
 from runner.broker.reading import Reader, keys_of, look
+from runner.broker.servers import by_server
 from runner.errors import ConfigurationError
 from runner.operations.jobs import list_jobs
 from runner.operations.processes import workers_of
@@ -114,12 +115,15 @@ async def check_move(
         ConfigurationError: They do not.
     """
     prefix = keys.of(redis).job_prefix.encode()
-    names = [prefix + key for _, job_id in chosen for key in keys_of(job_id)]
-    bodies = await look(redis, strings=names, limits=LIMITS)
-    read = [
-        Reader().body(name, body)
-        for name, body in zip(names, bodies, strict=True)
-        if body is not None
-    ]
+    read = []
+    for one, here in by_server(redis, dict(chosen)):
+        ids = [job_id for name, job_id in chosen if name in here]
+        names = [prefix + key for job_id in ids for key in keys_of(job_id)]
+        bodies = await look(one, strings=names, limits=LIMITS)
+        read += [
+            Reader().body(name, body)
+            for name, body in zip(names, bodies, strict=True)
+            if body is not None
+        ]
     jobs = frozenset(one.name for one in read if one is not None)
     refuse_unknown(to, jobs, await known_jobs(redis, queues))

@@ -24,6 +24,7 @@ from runner.broker.reading import (
 )
 from runner.broker.scripts import LOOK
 from runner.broker.scripts.fields import LookHead
+from runner.broker.servers import at, by_server
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.processes import RunningJob, workers_of
@@ -155,7 +156,11 @@ class JobView:
 
 async def find_queue(redis: Redis, queues: Sequence[str], job_id: str) -> str | None:
     """The queue of a job that waits, runs, is dead, or is done with its result kept."""
-    found = [await _queue_of(redis, queues, key) for key in keys_of(job_id)]
+    found = [
+        await _queue_of(one, names, key)
+        for key in keys_of(job_id)
+        for one, names in by_server(redis, queues)
+    ]
     return next(filter(None, found), None)
 
 
@@ -181,6 +186,7 @@ async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | No
 
 async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobView | None:
     """The job that is shown by this id; None if nothing of it is in Redis."""
+    redis = at(redis, queue)
     for key in keys_of(job_id):
         found = await _found(redis, queue, key)
         if found.died is not None and found.due_ms is None and found.parked_ms is None:

@@ -17,6 +17,7 @@ from runner import clock
 from runner.broker import keys
 from runner.broker.chunks import chunks
 from runner.broker.reading import NEVER, Reader, answers, crash_count, cut, look, moment, shown_id
+from runner.broker.servers import at
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.job import attempts_made
@@ -146,7 +147,7 @@ async def list_jobs(
     Raises:
         ConfigurationError: *after* is from no page, or jobs in *state* cannot be listed.
     """
-    where = where or Filter()
+    where, redis = where or Filter(), at(redis, queue)
     if state is JobState.RUNNING:
         return await _running_page(redis, queue, catalog, where, limit)
     window = await Window.of(redis, queue, state, until_now=False)
@@ -195,6 +196,7 @@ async def matching(
 
     With a filter it reads all jobs in that state: too long for a page.
     """
+    redis = at(redis, queue)
     if state is JobState.RUNNING:
         page = await _running_page(redis, queue, catalog, where, _RUNNING_AT_MOST)
         yield [row.key for row in page.rows]

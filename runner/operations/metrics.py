@@ -7,12 +7,15 @@ within buckets whose bounds are √2 apart: they are right to about a fifth.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from runner.broker import keys
 from runner.broker.reading import Reader, Unreadable, answers, count_of, hashes, moment, shown_id
+from runner.broker.servers import answering, at, awake
 from runner.worker.counts import (
     BOUNDS_MS,
     BY_MINUTE,
@@ -162,7 +165,13 @@ class Deploy:
 
 async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
     """Every job that ran in the last *hours*, the one that took the most time first."""
-    now_ms = await _now_ms(redis)
+    servers = answering(redis) or [redis]
+    now_ms = await _now_ms(awake(redis))
+    found = await asyncio.gather(*[_all_jobs(one, hours, now_ms) for one in servers])
+    return sorted(chain.from_iterable(found), key=lambda one: -one.total.ran_ms)
+
+
+async def _all_jobs(redis: Redis, hours: int, now_ms: int) -> list[JobMetrics]:
     since_ms = now_ms - hours * HOUR_MS
     async with redis.pipeline(transaction=False) as pipe:
         pipe.zrevrangebyscore(
@@ -173,12 +182,12 @@ async def all_jobs(redis: Redis, *, hours: int = 1) -> list[JobMetrics]:
         return [JobMetrics("", "", 60, Cell(), [], str(register))]
     names = [shown_id(member).partition("|") for member in register]
     found = await _read(redis, [(queue, name) for queue, _, name in names], hours, now_ms)
-    shown = [one for one in found if one.total.attempts or one.unreadable]
-    return sorted(shown, key=lambda one: -one.total.ran_ms)
+    return [one for one in found if one.total.attempts or one.unreadable]
 
 
 async def one_job(redis: Redis, queue: str, name: str, *, hours: int = MINUTES_HOURS) -> JobMetrics:
     """One job over the last *hours*, at most 72."""
+    redis = at(redis, queue)
     now_ms = await _now_ms(redis)
     (found,) = await _read(redis, [(queue, name)], hours, now_ms)
     return found
@@ -204,10 +213,14 @@ def together(metrics: Sequence[JobMetrics]) -> list[Cell]:
 
 async def deploys(redis: Redis) -> list[Deploy]:
     """Releases, in the order in which they were first seen."""
-    [found] = await hashes(redis, [keys.of(redis).releases], most=_MOST_RELEASES)
-    if isinstance(found, Unreadable):
-        return []
-    marks = [Deploy(shown_id(name), moment(count_of(ms))) for name, ms in found.items()]
+    first: dict[bytes, int | None] = {}
+    for one in answering(redis):
+        [found] = await hashes(one, [keys.of(one).releases], most=_MOST_RELEASES)
+        if not isinstance(found, Unreadable):
+            for name, ms in found.items():
+                seen = [at_ms for at_ms in (first.get(name), count_of(ms)) if at_ms is not None]
+                first[name] = min(seen, default=None)
+    marks = [Deploy(shown_id(name), moment(ms)) for name, ms in first.items()]
     return sorted(marks, key=lambda mark: str(mark.at))
 
 

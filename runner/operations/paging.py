@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from runner.broker import keys
 from runner.broker.reading import Reader, Unreadable, answers
+from runner.broker.servers import at
 from runner.errors import ConfigurationError
 from runner.handle import JobState
 
@@ -94,6 +95,7 @@ class Window:
         Raises:
             ConfigurationError: Jobs in that state are in no sorted set of their own.
         """
+        redis = at(redis, queue)
         key = keys.of(redis).queue_key(queue)
         seconds, micros = await redis.time()
         now = seconds * 1000 + micros / 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from runner.broker import keys
 from runner.broker.reading import NEVER, Fields, Reader, Unreadable, answers, look, shown_id
 from runner.broker.scripts.fields import LookHead
+from runner.broker.servers import by_server
 from runner.context import Progress
 from runner.handle import JobState
 from runner.operations.verbs import ACTIVE, PROCESS_VERBS, QUIET, job_verbs, offered
@@ -202,6 +204,11 @@ async def processes(redis: Redis, queues: Sequence[str]) -> list[Process]:
 
 
 async def _heartbeats(redis: Redis, queues: Sequence[str]) -> list[tuple[Fields, WorkerView]]:
+    asked = [_heartbeats_in(one, names) for one, names in by_server(redis, queues)]
+    return [beat for found in await asyncio.gather(*asked) for beat in found]
+
+
+async def _heartbeats_in(redis: Redis, queues: Sequence[str]) -> list[tuple[Fields, WorkerView]]:
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
             register = keys.of(redis).queue_key(queue) + keys.WORKERS_SUFFIX

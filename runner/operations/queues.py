@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.broker import keys
 from runner.broker.reading import Reader, Unreadable, answers, moment, shown_id
+from runner.broker.servers import at
 from runner.operations.verbs import ACTIVE, PAUSED, QUEUE_VERBS, offered
 from runner.periodic.gauges import queue_gauges
 
@@ -102,6 +103,7 @@ _BY = 100
 
 async def queue(redis: Redis, name: str) -> Queue:
     """Count one queue now."""
+    redis = at(redis, name)
     gauges = await queue_gauges(redis, name)
     key = keys.of(redis).queue_key(name)
     reader = Reader()
@@ -140,6 +142,7 @@ async def depth(redis: Redis, name: str, *, points: int = 240, hours: float = 8)
 
     There are about *points* steps. One without a poll has no entry: nobody knows what was there.
     """
+    redis = at(redis, name)
     key, reader = keys.of(redis).depth_prefix + name, Reader()
     async with redis.pipeline(transaction=False) as pipe:
         pipe.time()

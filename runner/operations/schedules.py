@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from runner import chance, wall_clock
 from runner.broker import keys
 from runner.broker.reading import Reader
+from runner.broker.servers import at
 from runner.broker.set_aside import with_type
 from runner.enqueue import Enqueue
 from runner.enqueuer import Enqueuer
@@ -90,6 +91,12 @@ async def schedules(redis: Redis, schedule: Sequence[Periodic], catalog: Catalog
     ]
 
 
+def schedules_in_sight(schedule: Sequence[Periodic], queues: Sequence[str]) -> list[Periodic]:
+    """Leave out those whose queues are on a server that is away."""
+    away = {name for one in getattr(queues, "away", ()) for name in one.queues}
+    return [one for one in schedule if one.job.queue not in away]
+
+
 def in_words(crontab: str) -> str:
     """The crontab as a sentence; the crontab itself if that fails."""
     try:
@@ -120,7 +127,7 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
     job = periodic.job
     args, kwargs = job.check((), periodic.kwargs)
     job_id = chance.new_id()
-    enqueuer = Enqueuer(redis)
+    enqueuer = Enqueuer(at(redis, job.queue))
     try:
         await enqueuer.put(Enqueue(job.queue, job_id, job.name, args, kwargs, job=job))
     finally:
@@ -131,19 +138,21 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
 
 async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
     """Let its ticks enqueue nothing until it is resumed."""
-    field = field_of(_named(schedule, name))
+    periodic = _named(schedule, name)
+    field, where = field_of(periodic), at(redis, periodic.job.queue)
     note = to_json({"by": operator.who, "at_ms": wall_clock.now_ms()})
 
     async def write() -> object:
-        return await redis.hset(keys.of(redis).schedule_paused, field, note)  # type: ignore[misc,arg-type]
+        return await where.hset(keys.of(where).schedule_paused, field, note)  # type: ignore[misc,arg-type]
 
-    await with_type(redis, keys.of(redis).schedule_paused, "hash", write)
+    await with_type(where, keys.of(where).schedule_paused, "hash", write)
     await operator.record("pause schedule", name, outcome="done")
 
 
 async def resume(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:
     """Let its ticks enqueue jobs again; those of the pause are not caught up on."""
     periodic = _named(schedule, name)
+    redis = at(redis, periodic.job.queue)
     await start_from(redis, periodic, await redis_now(redis))
     await redis.hdel(keys.of(redis).schedule_paused, field_of(periodic), name)  # type: ignore[misc]
     await operator.record("resume schedule", name, outcome="done")

@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner.broker.servers import awake
 from runner.handle import JobState
 from runner.operations.groups import groups
 from runner.operations.metrics import Cell, all_jobs, deploys, together
 from runner.operations.processes import processes
 from runner.operations.queues import depth, queues
 from runner.operations.redis_info import store
-from runner.operations.schedules import schedules
+from runner.operations.schedules import schedules, schedules_in_sight
 from runner.periodic.poller import poll_age_s, redis_now
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ async def look(
     seen, working, server, marks, planned = await asyncio.gather(
         look_at_queues(redis, names),
         processes(redis, names),
-        store(redis),
+        store(awake(redis)),
         deploys(redis),
-        schedules(redis, schedule, catalog),
+        schedules(redis, schedules_in_sight(schedule, names), catalog),
     )
     return Snapshot(
         at=seen.at,

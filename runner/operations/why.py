@@ -16,6 +16,7 @@ from runner import wall_clock
 from runner.batch_books import CALLBACKS
 from runner.broker import keys
 from runner.broker.reading import Reader, answers
+from runner.broker.servers import at
 from runner.errors import ConfigurationError
 from runner.handle import JobState
 from runner.operations.batches import batch
@@ -227,6 +228,7 @@ def _not_due(view: JobView) -> Why:
 
 
 async def _waiting(redis: Redis, view: JobView, workers: Sequence[WorkerView]) -> Why:
+    redis = at(redis, view.queue)
     key = keys.of(redis).queue_key(view.queue)
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(key + keys.PAUSED_SUFFIX)

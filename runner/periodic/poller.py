@@ -24,6 +24,7 @@ from runner.batch_books import look_after, trim_batches
 from runner.broker import keys
 from runner.broker.announced import announce_worked, forget_unused
 from runner.broker.reading import Unreadable, answers, count_of
+from runner.broker.servers import awake, by_server
 from runner.broker.set_aside import set_aside_of_queues
 from runner.periodic.cleanup import offer_parked, trim_by_time, trim_dead, trim_workers
 from runner.periodic.gauges import queue_gauges
@@ -145,14 +146,22 @@ class Poller:
 
 async def redis_now(redis: Redis) -> datetime:
     """Return Redis's time, to the millisecond: as scripts and ticks have it."""
-    seconds, micros = await redis.time()
+    seconds, micros = await awake(redis).time()
     return datetime.fromtimestamp(seconds + micros // 1000 / 1000, UTC)
 
 
 async def poll_age_s(redis: Redis, queues: Sequence[str]) -> float | None:
-    """Return how long ago the poller last looked at any of *queues*; None if it never did."""
-    if not queues:
-        return None
+    """
+    Return how long ago the poller last looked at any of *queues*; None if it never did.
+
+    Of several servers, each of which has its own, the one where that is longest counts.
+    """
+    ages = [await _poll_age_s(one, names) for one, names in by_server(redis, queues)]
+    known = [age for age in ages if age is not None]
+    return max(known) if known and len(known) == len(ages) else None
+
+
+async def _poll_age_s(redis: Redis, queues: Sequence[str]) -> float | None:
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hmget(keys.of(redis).polls, list(queues))
         pipe.time()

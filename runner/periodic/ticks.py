@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from runner import chance
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, count_of, moment
+from runner.broker.servers import at, by_server
 from runner.enqueue import Enqueue
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ async def last_ticks(
 ) -> list[datetime | Unreadable | None]:
     """Return the last tick of each of *schedule*; None if it never had one."""
     key = keys.of(redis).ticks
-    found = await _fields(redis, key, schedule)
+    found = await _of_each(redis, key, schedule)
     return [_tick(key, one, ms) for one, ms in zip(schedule, found, strict=True)]
 
 
@@ -73,7 +74,18 @@ def _tick(
 
 async def paused(redis: Redis, schedule: Sequence[Periodic]) -> list[bytes | Unreadable | None]:
     """Return for each of *schedule* the note of who paused it; None if nobody did."""
-    return await _fields(redis, keys.of(redis).schedule_paused, schedule)
+    return await _of_each(redis, keys.of(redis).schedule_paused, schedule)
+
+
+async def _of_each(
+    redis: Redis, key: str, schedule: Sequence[Periodic]
+) -> list[bytes | Unreadable | None]:
+    """Each is noted where the queue of its job is."""
+    found: dict[int, bytes | Unreadable | None] = {}
+    for one, queues in by_server(redis, dict.fromkeys(each.job.queue for each in schedule)):
+        here = [each for each in schedule if each.job.queue in queues]
+        found |= zip(map(id, here), await _fields(one, key, here), strict=True)
+    return [found[id(each)] for each in schedule]
 
 
 async def _fields(
@@ -94,6 +106,7 @@ async def _fields(
 
 async def start_from(redis: Redis, periodic: Periodic, moment: datetime) -> None:
     """Let *periodic* count from *moment* on: earlier ticks enqueue nothing."""
+    redis = at(redis, periodic.job.queue)
     await redis.hset(keys.of(redis).ticks, field_of(periodic), start_ms(moment))  # type: ignore[misc]
 
 

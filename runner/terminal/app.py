@@ -178,7 +178,11 @@ class Top(App[None]):
                 self._show_status(f"{no_answer(error)}: {error}; trying again every second")
             else:
                 pane.show(reading)
-                if silent:
+                away = getattr(self._session.queues, "away", ())
+                if away:
+                    self._show_status("; ".join(map(str, away)))
+                    silent = True
+                elif silent:
                     silent = False
                     self._show_status("Redis answers again.")
             with suppress(TimeoutError):

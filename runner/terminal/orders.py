@@ -89,7 +89,8 @@ async def _act_on_job(session: OperatorSession, verb: Verb, target: Target) -> _
     found = await session.operator.act(request, target.queue, key)
     if found not in request.verb.reaches:
         return _Ended(f"not touched, for it is {found}")
-    return _Ended(verb.done, await session.operator.goes_on_as(request, found, target.job_id))
+    goes_on_as = session.operator.goes_on_as
+    return _Ended(verb.done, await goes_on_as(request, found, target.queue, target.job_id))
 
 
 async def _act_on_queue(session: OperatorSession, verb: Verb, target: Target) -> _Ended:

@@ -213,8 +213,8 @@ def _jobs(dashboard: Dashboard) -> list[Endpoint]:
         name, job_id = _queue(dashboard, request), request.path_params["job_id"]
         operator = dashboard.operator(request)
         found = await operator.act(asked, name, job_id)
-        done, now_as = found in asked.verb.reaches, await operator.id_after(asked, found, job_id)
-        return ActionDone(found, done=done, job_id=now_as)
+        now_as = await operator.id_after(asked, found, name, job_id)
+        return ActionDone(found, done=found in asked.verb.reaches, job_id=now_as)
 
     listing = {
         "queue": _QueueName,

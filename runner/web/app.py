@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from runner.broker.outage import no_answer
-from runner.errors import RunnerError, UnreadableError
+from runner.errors import RunnerError, ServerAwayError, UnreadableError
 from runner.web import api, prometheus
 from runner.web.guard import Guard
 from runner.web.pages import (
@@ -31,14 +32,18 @@ from runner.web.pages import (
 from runner.web.static_files import STATIC, content
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from runner.broker.announced import Away
     from runner.web.dashboard import Dashboard
 
 _log = structlog.get_logger("runner.web")
+
+_WITH_ONE_AWAY_S = 0.35
+"""How long a page may take while one of several servers is away."""
 
 _FOR_A_DAY = "public, max-age=86400"
 
@@ -76,7 +81,7 @@ def dashboard_app(
         return dashboard.live.respond(is_welcome)
 
     async def refused(request: Request, error: Exception) -> Response:
-        status = 503 if isinstance(error, UnreadableError) else 400
+        status = 503 if isinstance(error, UnreadableError | ServerAwayError) else 400
         if isinstance(error, HTTPException):
             status = error.status_code
         return _problem(dashboard, request, status, str(getattr(error, "detail", error)))
@@ -116,22 +121,52 @@ def dashboard_app(
             Exception: broken,
         },
     )
-    app = inner if look_again is None else _LookingFirst(inner, look_again)
+    app = inner if look_again is None else _LookingFirst(inner, look_again, dashboard.queues)
     return Guard(app, dashboard.authenticator, hosts)
 
 
 class _LookingFirst:
-    """Looks which queues there are, before a page is made; that one says so if Redis is away."""
+    """
+    Looks which queues there are, before a page is made; that one says so if Redis is away.
 
-    def __init__(self, app: ASGIApp, look: Callable[[], Awaitable[None]]) -> None:
+    Of several servers one may be away: a page that needs that one says so within a second.
+    """
+
+    def __init__(
+        self, app: ASGIApp, look: Callable[[], Awaitable[None]], queues: Sequence[str]
+    ) -> None:
         self._app = app
         self._look = look
+        self._queues = queues
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/static/"):
             with suppress(RedisError, OSError):
                 await self._look()
+            away: Sequence[Away] = getattr(self._queues, "away", ())
+            if away and scope["path"] != "/live":
+                await self._in_time(away, scope, receive, send)
+                return
         await self._app(scope, receive, send)
+
+    async def _in_time(
+        self, away: Sequence[Away], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(_WITH_ONE_AWAY_S):
+                await self._app(scope, receive, sending)
+        except TimeoutError:
+            if has_begun:
+                raise
+            reason = "\n".join(map(str, away))
+            await PlainTextResponse(reason, status_code=503)(scope, receive, send)
 
 
 async def _static(request: Request) -> Response:

@@ -154,6 +154,7 @@ class Dashboard:
                 nonce=request.state.nonce,
                 now_ms=self.live.now_ms(),
                 version=self.version,
+                away=getattr(self.queues, "away", ()),
                 told=self._message(message) if message else None,
                 has_login=self.authenticator.settings.has_login,
             ),

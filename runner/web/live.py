@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,6 +22,7 @@ from starlette.responses import StreamingResponse
 from runner.broker import keys
 from runner.broker.reading import answers
 from runner.broker.redis_clock import RedisClock
+from runner.broker.servers import by_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -32,6 +34,7 @@ _log = structlog.get_logger("runner.web")
 _POLL_INTERVAL_S = 2.0
 _ANSWER_S = 4.0
 """Redis is away if it takes longer for a poll."""
+_BESIDE_S = 1.0
 
 _MOST_READERS = 100
 
@@ -146,17 +149,36 @@ class Live:
 
     async def _look(self) -> list[Any]:
         """Redis's time, and what changes whenever a page would."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.time()
-            for queue in self._queues:
-                key = keys.of(self._redis).queue_key(queue)
-                pipe.zcard(key + keys.DEAD_SUFFIX)
-                pipe.zcard(key)
-                pipe.zcard(key + keys.RETRYING_SUFFIX)
-                pipe.hlen(key + keys.RUNNING_SUFFIX)
-                pipe.get(key + keys.PAUSED_SUFFIX)
-                pipe.zrange(key + keys.WORKERS_SUFFIX, 0, -1, withscores=True)
-            return list(await answers(pipe))
+        if getattr(self._queues, "away", ()):
+            await self._queues.look()  # type: ignore[attr-defined]  # it sees when a server is back
+        shares = by_server(self._redis, self._queues)
+        here = [queue for one, queues in shares if one is self._redis for queue in queues]
+        beside = [_beside(*share) for share in shares if share[0] is not self._redis]
+        found, *others = await asyncio.gather(_counts(self._redis, here), *beside)
+        return [*found, *chain.from_iterable(others)]
+
+
+async def _counts(redis: Redis, queues: Sequence[str]) -> list[Any]:
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.time()
+        for queue in queues:
+            key = keys.of(redis).queue_key(queue)
+            pipe.zcard(key + keys.DEAD_SUFFIX)
+            pipe.zcard(key)
+            pipe.zcard(key + keys.RETRYING_SUFFIX)
+            pipe.hlen(key + keys.RUNNING_SUFFIX)
+            pipe.get(key + keys.PAUSED_SUFFIX)
+            pipe.zrange(key + keys.WORKERS_SUFFIX, 0, -1, withscores=True)
+        return list(await answers(pipe))
+
+
+async def _beside(redis: Redis, queues: Sequence[str]) -> list[Any]:
+    """Another server than the pages' own may be away: a page says so of its queues alone."""
+    try:
+        async with asyncio.timeout(_BESIDE_S):
+            return (await _counts(redis, queues))[1:]
+    except (RedisError, OSError):
+        return [None] * _ASKED * len(queues)
 
 
 async def _asked(is_welcome: Callable[[], Awaitable[bool | None]]) -> bool | None:

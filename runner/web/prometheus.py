@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from runner.broker import keys
 from runner.broker.reading import Reader, count_of, hashes
+from runner.broker.servers import answering, is_away
 from runner.operations.processes import processes
 from runner.operations.queues import queues
 from runner.operations.redis_info import store
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from prometheus_client.metrics_core import Metric
+    from redis.asyncio import Redis
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -50,14 +52,14 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         counted, working, server, counts = await asyncio.gather(
             queues(redis, names),
             processes(redis, names),
-            store(redis),
-            hashes(redis, [keys.of(redis).metrics_total], most=_MOST_TOTALS),
+            _store(redis),
+            asyncio.gather(*map(_totals, answering(redis))),
         )
         found = [
             *_of_queues(counted),
             *_of_processes(working),
-            *_of_jobs(read_totals(Reader().known(counts[0], {}))),
-            *_of_redis(server),
+            *_of_jobs({job: fields for totals in counts for job, fields in totals.items()}),
+            *(() if server is None else _of_redis(server)),
         ]
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Found(found))
@@ -65,6 +67,15 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         return Response(encode(registry), headers={"Content-Type": kind})
 
     return [Route("/metrics", scrape)]
+
+
+async def _store(redis: Redis) -> Store | None:
+    return None if is_away(redis) else await store(redis)
+
+
+async def _totals(redis: Redis) -> Totals:
+    [found] = await hashes(redis, [keys.of(redis).metrics_total], most=_MOST_TOTALS)
+    return read_totals(Reader().known(found, {}))
 
 
 class _Found:

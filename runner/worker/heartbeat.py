@@ -23,6 +23,7 @@ from runner.broker.announced import announce
 from runner.broker.reading import Unreadable, answers, count_of
 from runner.broker.scripts import BEAT, COUNT
 from runner.broker.scripts.fields import Beat, BeatHead
+from runner.broker.servers import at
 from runner.broker.set_aside import names_of
 from runner.codec import encode_shown
 
@@ -249,8 +250,9 @@ async def take_back_health(redis: Redis, queue_key: str, health_key: str) -> Non
 async def live_workers(redis: Redis, queues: list[str]) -> dict[str, int]:
     """Return for each of *queues* how many workers have a heartbeat that has not lapsed."""
     counts: dict[str, int] = {}
-    own = keys.of(redis)
+    own, default = keys.of(redis), redis
     for queue in queues:
+        redis = at(default, queue)
         async with redis.pipeline(transaction=False) as pipe:
             pipe.zrange(own.queue_key(queue) + keys.WORKERS_SUFFIX, 0, -1)
             [ids] = await answers(pipe)

@@ -16,6 +16,7 @@ from runner.worker.claim import worker_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runner.broker.blocking import BlockingPool
     from runner.contrib.django.task import PipelineTask
 
 
@@ -28,8 +29,18 @@ def read(
     Raises:
         RedisError: Redis did not answer.
     """
+    by_pool: dict[int, tuple[BlockingPool, list[str]]] = {}
+    for queue in queues:
+        pool = blocking_client(queue).pool
+        by_pool.setdefault(id(pool), (pool, []))[1].append(queue)
+    found = (_read(result_id, pool, names, tasks) for pool, names in by_pool.values())
+    return next((one for one in found if one is not None), None)
+
+
+def _read(
+    result_id: str, pool: BlockingPool, queues: Sequence[str], tasks: Mapping[str, PipelineTask]
+) -> TaskResult[..., Any] | None:
     of_queues: list[tuple[str, ...]] = []
-    pool = blocking_client().pool
     own = pool.own_keys
     for queue in map(own.queue_key, queues):
         of_queues.append(("HGET", queue + keys.RUNNING_SUFFIX, result_id))

@@ -69,7 +69,7 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
         reaches = asked.verb.reaches
         acted = sum(state in reaches for state in found)
         message = asked.verb.said.format(_jobs(acted))
-        if len(ids) == 1 and (now_as := await operator.goes_on_as(asked, found[0], ids[0])):
+        if len(ids) == 1 and (now_as := await operator.goes_on_as(asked, found[0], *chosen[0])):
             message = f"{message.rstrip('.')}{now_as}."
         elif also := ids_back(have_ids_back(asked, found, ids)):
             message = f"{message.rstrip('.')}; {also}."

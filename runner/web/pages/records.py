@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from runner.operations import audit
-from runner.operations.schedules import schedules
+from runner.operations.schedules import schedules, schedules_in_sight
 from runner.web.reading import ENTRY
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     """The routes of these pages."""
 
     async def all_schedules(request: Request) -> Response:
-        found = await schedules(dashboard.redis, dashboard.schedule, dashboard.catalog)
+        seen = schedules_in_sight(dashboard.schedule, dashboard.queues)
+        found = await schedules(dashboard.redis, seen, dashboard.catalog)
         return dashboard.render(
             request,
             "schedules.html.j2",

@@ -249,22 +249,20 @@ def test_prefix_that_cannot_be_one_is_refused(monkeypatch: pytest.MonkeyPatch) -
         _ = App([Mail]).prefix
 
 
-def test_class_for_another_redis_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is enqueued would never reach its worker; its password is not shown."""
+def test_class_may_have_a_redis_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker is there, and the other workers know where its queue is."""
 
     class Elsewhere(Mail):
         redis = "redis://:hunter2@elsewhere/0"
 
     monkeypatch.setenv("REDIS_URL", "redis://here/0")
     use_config_file(None)
-    with pytest.raises(
-        AppError, match=r"Elsewhere: its redis is .*elsewhere.*redis://here"
-    ) as told:
-        shop.configured(Elsewhere)
-    assert "hunter2" not in str(told.value)
-    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@elsewhere:6379")
-    use_config_file(None)
-    assert vars(shop.configured(Elsewhere))["redis_settings"].host == "elsewhere"
+    made = shop.configured(Elsewhere)
+    assert vars(made)["redis_settings"].host == "elsewhere"
+    assert made.as_options().polled_queues == ("mail",)
+    servers = App([Elsewhere, Stock]).configured(Stock).as_options().servers
+    assert servers is not None
+    assert [one.host for one in servers.each] == ["here", "elsewhere"]
 
 
 @job(queue="mail", name="count")
