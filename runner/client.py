@@ -11,7 +11,9 @@ from arq.jobs import Job as ArqJob
 from arq.jobs import JobDef, JobResult, deserialize_job
 from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner import chance, codec
@@ -41,6 +43,8 @@ T = TypeVar("T")
 
 _ANSWER_TIMEOUT_S = 10.0
 _KEEPALIVE_S = 30
+_NO_LIMIT = 2**31
+_PROTOCOL = 2
 
 
 class QueueClient(ArqRedis):
@@ -377,10 +381,16 @@ def _open(settings: RedisSettings) -> QueueClient:
         "socket_timeout": _ANSWER_TIMEOUT_S,
         "health_check_interval": _KEEPALIVE_S,
         "retry": settings.retry,
-        "retry_on_timeout": settings.retry_on_timeout,
         "retry_on_error": settings.retry_on_error,
-        "max_connections": settings.max_connections,
+        # Newer versions of redis-py have other defaults: retries of their own, below ours, a small
+        # pool, and another protocol.
+        "max_connections": settings.max_connections or _NO_LIMIT,
+        "protocol": _PROTOCOL,
     }
+    if settings.retry_on_timeout:
+        options["retry_on_timeout"] = True
+    elif settings.retry is None and settings.retry_on_error is None:
+        options["retry"] = Retry(NoBackoff(), 0)
     if settings.ssl:
         options |= {
             "ssl": True,
