@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from runner.operations.processes import Process
 
+WORST_FIRST: Final = ("silent", "loop blocked", "unreadable", "other release")
+"""What may be the trouble with one."""
+
 _LAG_MS: Final = 500.0
 _MOST_SILENT: Final = 200
 

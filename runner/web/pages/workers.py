@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from runner.operations.fleet import fleet
+from runner.operations.fleet import WORST_FIRST, fleet
 from runner.web.reading import whole_number
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         wanted = request.query_params.get("text", "").strip().lower()[:200]
         fitting = [one for one in found.members if _fits(one, wanted)]
         number = whole_number(request, "page", 1, _MOST_PAGES)
-        first = [one for one in fitting if one.trouble]
+        first = sorted(
+            (one for one in fitting if one.trouble), key=lambda one: WORST_FIRST.index(one.trouble)
+        )
         others = [one for one in fitting if not one.trouble]
         start = (number - 1) * _PAGE
         return dashboard.render(

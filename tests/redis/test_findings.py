@@ -1,0 +1,70 @@
+"""What is wrong is found once, and said by the overview, `pipeline top` and doctor."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from runner import Context, job
+from runner.broker import keys
+from runner.operations.actions import Operator
+from runner.operations.catalog import Catalog
+from runner.operations.findings import Severity, examined, findings
+from runner.operations.session import OperatorSession
+from runner.operations.snapshot import look
+from runner.terminal.overview import Overview
+from tests.runner_kit import eventually, working
+from tests.visit import visiting
+
+if TYPE_CHECKING:
+    from runner import QueueClient
+
+QUEUE = "default"
+
+
+@job(queue=QUEUE, max_retries=0)
+async def die(ctx: Context, shard: int) -> None:
+    """Fail for good, of one cause."""
+    del ctx
+    raise LookupError(f"shard {shard}: index file is truncated at byte {shard * 77}")
+
+
+CATALOG = Catalog.of([die])
+
+
+async def _has_died(redis: QueueClient, many: int) -> bool:
+    dead: int = await redis.zcard(keys.ARQ.queue_key(QUEUE) + keys.DEAD_SUFFIX)
+    return dead == many
+
+
+async def test_dead_jobs_of_one_cause_are_one_finding_on_every_face(
+    redis: QueueClient, redis_url: str
+) -> None:
+    """Ten of them are an error; the page offers to retry exactly those."""
+    async with working(redis_url, die):
+        for shard in range(10):
+            await die.enqueue(shard)
+        await eventually(partial(_has_died, redis, 10))
+        seen = await look(redis, (QUEUE,), CATALOG)
+        found = findings(seen)
+        [dead] = [one for one in found if one.group is not None]
+        assert (dead.severity, dead.text) == (Severity.ERROR, "10 jobs of die died of one error")
+        assert found[0] is dead
+        session = OperatorSession(redis, (QUEUE,), {}, (), CATALOG, Operator(redis, "tester"))
+        assert f"✖ {dead.text}" in (await Overview().look(session)).summary
+        async with visiting(redis) as browser:
+            page = (await browser.get("/")).text
+        assert dead.text in page
+        assert "things are wrong" in page
+        assert "Retry 10…" in page
+    assert dead.text in [one.text for one in examined(seen)]
+
+
+async def test_queue_without_a_worker_and_a_paused_one_are_found(redis: QueueClient) -> None:
+    """The one whose jobs wait is worse."""
+    await die.enqueue(1)
+    await Operator(redis, "ada").pause("analytics")
+    found = {one.queue: one for one in findings(await look(redis, (QUEUE, "analytics"), CATALOG))}
+    assert found[QUEUE].severity is Severity.ERROR
+    assert "no worker takes jobs of default" in found[QUEUE].text
+    assert found["analytics"].severity is Severity.WARNING
