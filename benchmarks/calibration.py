@@ -3,7 +3,8 @@
 
 These are made-up channels whose views are independent of everything else; with --data FOLDER also
 the real lists of FOLDER/channel_daily, each three times, with views shuffled among items of similar
-age. At most 5 % of the channels may have any finding.
+age. At most 5 % of the channels may have any finding. Then it counts how often 95 % statements hold
+the truth, on made-up days whose neighbours resemble each other.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 from polars import selectors
 
 from benchmarks.channels.plain import as_data
+from benchmarks.rows import Row, share
+from jobs.analysis.daily_gains import DailyGains
+from jobs.analysis.growth import week_change
+from jobs.analysis.trends import subscribers_trend, views_trend
 from jobs.channel.data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
 from jobs.channel.records import ChannelRecord, Platform
 from jobs.recommendations.advice import findings
@@ -29,7 +35,9 @@ from jobs.recommendations.strength import SIGNIFICANT
 from jobs.sources import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
 _WORDS = ("cake", "bread", "soup", "pasta", "pizza", "salad", "curry", "rice", "stew", "pie")
 _START = np.datetime64("2026-01-05T06:00", "us")
@@ -43,19 +51,26 @@ def main() -> None:
     """Print the shares of channels and of questions with a finding."""
     parser = argparse.ArgumentParser(prog="make calibration")
     parser.add_argument("--channels", type=int, default=400, metavar="N")
+    parser.add_argument(
+        "--days", type=int, default=1_000, metavar="N", help="series of made-up days"
+    )
     parser.add_argument("--data", type=Path, metavar="FOLDER")
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     options = parser.parse_args()
     found = {"made-up channels": _survivors(made_up(seed) for seed in range(options.channels))}
     if options.data:
         found["real lists, shuffled"] = _survivors(_real(options.data))
+    held = list(statements(options.days))
     if options.json:
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        rows = [row.as_json() for row in held]
+        sys.stdout.write(json.dumps(found | {"rows": rows}, indent=1) + "\n")
     else:
         for name, shares in found.items():
             sys.stdout.write(name + "\n")
-            for what, share in shares.items():
-                sys.stdout.write(f"  {what:<48}{share}\n")
+            for what, found_share in shares.items():
+                sys.stdout.write(f"  {what:<48}{found_share}\n")
+        sys.stdout.write("how often 95 % statements hold the truth (95 % interval), cases\n")
+        sys.stdout.writelines(f"{row.line()}\n" for row in held)
 
 
 def made_up(seed: int) -> ChannelData:
@@ -93,6 +108,53 @@ def made_up(seed: int) -> ChannelData:
         _filled(items, ITEMS),
         _filled(snapshots, ITEM_SNAPSHOTS),
     )
+
+
+def statements(series: int) -> Iterator[Row]:
+    """Yield how often trends, paces and ratios of weeks hold the truth, by memory of days."""
+    for memory in (0.0, 0.2, 0.3, 0.5):
+        rng = np.random.default_rng(1_000 + int(100 * memory))
+        for name, days, holds in _STATEMENTS:
+            held = [holds(_days(rng, days, memory)) for _ in range(series)]
+            known = [one for one in held if one is not None]
+            yield share(
+                "held at 95 %", "made-up days", f"{name}, memory {memory}", sum(known), len(known)
+            )
+
+
+def _days(rng: np.random.Generator, days: int, memory: float) -> NDArray[np.float64]:
+    """Return log-normal days about one, whose logarithms are a first-order autoregression."""
+    noise = rng.normal(size=days + 50)
+    for i in range(1, noise.size):
+        noise[i] = memory * noise[i - 1] + np.sqrt(1 - memory**2) * noise[i]
+    return np.exp(_SPREAD * noise[50:] - _SPREAD**2 / 2)
+
+
+def _trend_holds(days: NDArray[np.float64]) -> bool | None:
+    found = views_trend(_FIRST + np.arange(days.size), 1_000 * days)
+    return found.low <= 0 <= found.high if found.present else None
+
+
+def _pace_holds(days: NDArray[np.float64], step: int = 1) -> bool | None:
+    counts = step * np.floor((50 * step + np.cumsum(50 * days)) / step)
+    found = subscribers_trend(_FIRST + np.arange(days.size), counts)
+    return found.low <= _WEEK * 50 <= found.high if found.present else None
+
+
+def _weeks_hold(days: NDArray[np.float64]) -> bool | None:
+    found = week_change(DailyGains(_FIRST + np.arange(days.size), 1_000 * days))
+    return found.low <= 1 <= found.high if found.present else None
+
+
+_FIRST, _WEEK, _SPREAD = np.datetime64("2026-01-05", "D"), 7, 0.4
+_STATEMENTS: Final[tuple[tuple[str, int, Callable[[NDArray[np.float64]], bool | None]], ...]] = (
+    ("trend of views, 28 days", 28, _trend_holds),
+    ("subscribers, 28 days", 28, _pace_holds),
+    ("subscribers by hundreds", 28, partial(_pace_holds, step=100)),
+    ("ratio of weeks, 14 days", 14, _weeks_hold),
+    ("ratio of weeks, 28 days", 28, _weeks_hold),
+    ("ratio of weeks, 56 days", 56, _weeks_hold),
+)
 
 
 def _filled(columns: dict[str, Any], schema: pl.Schema) -> pl.DataFrame:

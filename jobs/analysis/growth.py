@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy import special
 
-from jobs.analysis.bootstrap import every_resample, expanded_percentile
 from jobs.analysis.columns import aware
 from jobs.analysis.daily_gains import channel_gains, readings_of
+from jobs.analysis.memory import paired_weeks_inflation, week_to_week
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
 
@@ -24,6 +25,12 @@ WEEK = 7
 LEVEL = 0.95
 _FEWEST_PAIRS = 5
 _FEWEST_DAYS = 3
+_MEMORY_DAYS = 56
+_USUAL_MEMORY = 0.25
+"""The lag-1 autocorrelation of daily views, where four weeks do not tell it."""
+
+_TENTH = 0.1
+_FEWEST_WITH_VIEWS = 4
 
 Direction = Literal["up", "down", "unclear"]
 
@@ -158,8 +165,10 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
     """
     Compare the last 7 days with the 7 before.
 
-    Days are paired by weekday and the pairs resampled in all possible ways (paired bootstrap), so
-    that the weekly rhythm does not widen the interval. Ratios do not depend on the counter's unit.
+    Days are paired by weekday, so that the weekly rhythm does not widen the interval: that of a
+    ratio of sums (W. Cochran, "Sampling Techniques", 1977, 6.4), with t for so few pairs. Days
+    that follow each other resemble each other, so the error is inflated by the memory of the last
+    `_MEMORY_DAYS` days (`memory`). Ratios do not depend on the counter's unit.
     """
     if gains.gains.size < 2 * WEEK:
         return Missing(reason="Two full weeks of daily views are needed to compare weeks.")
@@ -174,26 +183,31 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
     last, previous = last[both], previous[both]
     if previous.sum() == 0 or last.sum() == 0:
         return Missing(reason="One of the last two weeks brought no views at all.")
-    times, chance = every_resample(pairs)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(times @ last) - np.log(times @ previous)
-    # A resample of only empty days has no ratio; one with a single empty week has a ratio of zero
-    # or infinity. An interval that reaches those says nothing.
-    has_ratio = ~np.isnan(logs)
-    low, high = np.exp(expanded_percentile(logs[has_ratio], pairs, LEVEL, chance[has_ratio]))
-    if low == 0 or not np.isfinite(high):
+    if min(np.count_nonzero(last), np.count_nonzero(previous)) < _FEWEST_WITH_VIEWS:
         return Missing(reason="Too few days of the last two weeks brought views to compare them.")
+    ratio = float(last.sum() / previous.sum())
+    apart = last - ratio * previous
+    memory = week_to_week(_logs(gains.gains[-_MEMORY_DAYS:]))
+    inflation = paired_weeks_inflation(_USUAL_MEMORY if memory is None else memory, pairs)
+    error = np.sqrt(float(apart @ apart) / (pairs - 1) / pairs * inflation) / last.mean()
+    reach = float(special.stdtrit(pairs - 1, (1 + LEVEL) / 2) * error)
+    low, high = ratio * np.exp(-reach), ratio * np.exp(reach)
     return WeekChange(
         last_day=gains.days[-1].item(),
         last_mean=means[0],
         previous_mean=means[1],
-        ratio=float(last.sum() / previous.sum()),
+        ratio=ratio,
         low=float(low),
         high=float(high),
         level=LEVEL,
         pairs=pairs,
         direction=_direction(float(low), float(high), neutral=1.0),
     )
+
+
+def _logs(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return logarithms, with a tenth of the mean added: a day without views is far below."""
+    return np.log(gains + _TENTH * max(float(np.nanmean(gains)), 1e-9))
 
 
 def subscriber_growth(

@@ -12,6 +12,7 @@ from pydantic import Field
 from jobs.analysis.daily_gains import channel_gains, last_of_each_day, readings_of
 from jobs.analysis.engagement import per_thousand
 from jobs.analysis.item_arrays import item_arrays
+from jobs.analysis.memory import mean_interval
 from jobs.analysis.rounding import step_of
 from jobs.analysis.section import Missing, Section
 from jobs.analysis.theil_sen import Slope, theil_sen
@@ -135,7 +136,8 @@ def _of_subscribers(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -
 
 def _subscribers(data: ChannelData) -> Trend | Missing:
     if not data.gains.is_empty() and channel_gains(data, "subscribers").known.size:
-        return _trend(subscriber_points(data), f"{_FEWEST} of the last {DAYS} days' subscribers")
+        points = subscriber_points(data)
+        return _pace(points, channel_gains(data, "subscribers").known[-DAYS:], step=0)
     instants, counts = readings_of(data.daily, "subscribers")
     read = counts > 0
     return subscribers_trend(*last_of_each_day(instants[read], counts[read]))
@@ -148,23 +150,34 @@ def views_trend(days: NDArray[np.datetime64], gains: NDArray[np.float64]) -> Tre
 
 def subscribers_trend(days: NDArray[np.datetime64], counts: NDArray[np.float64]) -> Trend | Missing:
     """
-    Return the trend of *counts*, one a day, over the last 28 days.
+    Return the pace of *counts*, one a day, over the last 28 days.
 
     Readings of a rounded counter are uncertain by one step, so the interval is widened on either
     side by one step over the time between the first and the last.
     """
     points = _of_subscribers(days, counts)
-    found = _trend(points, f"{_FEWEST} of the last {DAYS} days")
-    if not found.present:
-        return found
-    step = step_of(counts)
-    weeks = max((found.last_day - found.first_day).days, 1) / _WEEK
-    uncertainty = step / weeks if step > 1 else 0.0
-    low, high = found.low - uncertainty, found.high + uncertainty
-    typical = float(points.values[-1])
-    return found.model_copy(
-        update={"typical": typical, "low": low, "high": high, "heading": heading(low, high)}
-    )
+    lengths = np.diff(points.days).astype("timedelta64[D]").astype(float)
+    return _pace(points, np.diff(points.values) / lengths, step_of(counts) if counts.size else 1)
+
+
+def _pace(points: Points, gains: NDArray[np.float64], step: int) -> Trend | Missing:
+    """
+    Return how fast a counter grows: seven times its mean gain a day.
+
+    A counter adds up its days, so a line through it wanders: its error is that of the mean gain,
+    not of the line.
+    """
+    n = points.values.size
+    if n < _FEWEST or gains.size < _FEWEST - 1:
+        return Missing(reason=f"A trend needs {_FEWEST} of the last {DAYS} days; {n} are known.")
+    noise = step**2 / 6 if step > 1 else 0.0
+    mean, reach = mean_interval(gains, LEVEL, noise)
+    run = float((points.days[-1] - points.days[0]) / _DAY)
+    if step:
+        mean = float(points.values[-1] - points.values[0]) / run
+    reach += step / run if step > 1 else 0.0
+    slope = Slope(mean, mean - reach, mean + reach)
+    return _made(slope, points).model_copy(update={"typical": float(points.values[-1])})
 
 
 def heading(low: float, high: float, neutral: float = 0.0) -> Heading:

@@ -74,7 +74,8 @@ def trends(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         vl.side_by_side(*(_drawn(one, len(panels)) for one in panels), spacing=_SPACING),
         title=_title(panels),
         reading=(
-            f"Dots are {dots}; the line is the median of the slopes between any two of them, the "
+            f"Dots are {dots}; the line is the median of the slopes between any two of them "
+            "(of subscribers, their mean pace), the "
             f"band its {level:.0%} interval: where a level line fits in, there is no clear trend. "
             "The axes do not start at zero."
         ),
