@@ -3,7 +3,9 @@
 
 These are made-up channels whose views are independent of everything else; with --data FOLDER also
 the real lists of FOLDER/channel_daily, each three times, with views shuffled among items of similar
-age. At most 5 % of the channels may have any finding. Then it counts how often 95 % statements hold
+age, and with titles, tags and lengths shifted to other items. At most 5 % of the channels may have
+any finding. It compares advice from one half of a list of FOLDER with the half that follows, and
+counts how often an effect of a half is found. Then it counts how often 95 % statements hold
 the truth, on made-up days whose neighbours resemble each other.
 """
 
@@ -13,8 +15,10 @@ import argparse
 import asyncio
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,16 +27,19 @@ import polars as pl
 from polars import selectors
 
 from benchmarks.channels.plain import as_data
+from benchmarks.lists import open_list
 from benchmarks.rows import Row, share
+from jobs.analysis import analyze
 from jobs.analysis.daily_gains import DailyGains
 from jobs.analysis.growth import week_change
 from jobs.analysis.trends import subscribers_trend, views_trend
 from jobs.channel.data import DAILY, ITEM_SNAPSHOTS, ITEMS, ChannelData
 from jobs.channel.records import ChannelRecord, Platform
-from jobs.recommendations.advice import findings
+from jobs.recommendations.advice import SMALLEST_EFFECT, findings, recommend
+from jobs.recommendations.questions import rounds
 from jobs.recommendations.sample import BLOCK
 from jobs.recommendations.strength import SIGNIFICANT
-from jobs.sources import open_source
+from jobs.sources import SourceError, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,8 +66,11 @@ def main() -> None:
     options = parser.parse_args()
     found = {"made-up channels": _survivors(made_up(seed) for seed in range(options.channels))}
     if options.data:
-        found["real lists, shuffled"] = _survivors(_real(options.data))
-    held = list(statements(options.days))
+        found["real lists, shuffled"] = _survivors(_real(options.data, shuffled))
+        found["real lists, shifted"] = _survivors(_real(options.data, shifted))
+    held = [*statements(options.days), *power(options.channels // 4)]
+    if options.data:
+        held += kept(options.data)
     if options.json:
         rows = [row.as_json() for row in held]
         sys.stdout.write(json.dumps(found | {"rows": rows}, indent=1) + "\n")
@@ -69,11 +79,11 @@ def main() -> None:
             sys.stdout.write(name + "\n")
             for what, found_share in shares.items():
                 sys.stdout.write(f"  {what:<48}{found_share}\n")
-        sys.stdout.write("how often 95 % statements hold the truth (95 % interval), cases\n")
+        sys.stdout.write("rows: value (95 % interval), cases\n")
         sys.stdout.writelines(f"{row.line()}\n" for row in held)
 
 
-def made_up(seed: int) -> ChannelData:
+def made_up(seed: int, count: int = _ITEMS) -> ChannelData:
     """
     Make a channel whose views are pure chance.
 
@@ -81,25 +91,25 @@ def made_up(seed: int) -> ChannelData:
     """
     rng = np.random.default_rng(seed)
     # Some weeks are busy, others not.
-    gaps = rng.uniform(0.2, 3, _ITEMS) * np.repeat(rng.choice([0.4, 1.6], _ITEMS // 5), 5)
+    gaps = rng.uniform(0.2, 3, count) * np.repeat(rng.choice([0.4, 1.6], count // 5), 5)
     published = _START + (np.cumsum(gaps) * 86_400e6).astype("m8[us]")
     read = published[-1] + 100 * _DAY
     items: dict[str, Any] = {
-        "item_id": [f"v{i:03}" for i in range(_ITEMS)],
-        "title": [" ".join(rng.choice(_WORDS, 3, replace=False)) for _ in range(_ITEMS)],
+        "item_id": [f"v{i:03}" for i in range(count)],
+        "title": [" ".join(rng.choice(_WORDS, 3, replace=False)) for _ in range(count)],
         "published_at": published,
-        "duration_s": rng.choice([45, 150, 500, 900, 2_000], _ITEMS),
-        "live": rng.random(_ITEMS) < 0.3,  # noqa: PLR2004 -- about a third
-        "views": rng.lognormal(9, 0.8, _ITEMS).astype(int),
-        "observed_at": np.full(_ITEMS, read),
+        "duration_s": rng.choice([45, 150, 500, 900, 2_000], count),
+        "live": rng.random(count) < 0.3,  # noqa: PLR2004 -- about a third
+        "views": rng.lognormal(9, 0.8, count).astype(int),
+        "observed_at": np.full(count, read),
     }
-    gains = rng.lognormal(4, 0.4, (_ITEMS // 2, _FOLLOWED))
+    gains = rng.lognormal(4, 0.4, (count // 2, _FOLLOWED))
     gains[:, 1:] *= gains[:, :-1] ** 0.4  # neighbouring days are correlated
     views = (1_000 + np.cumsum(gains, axis=1)).astype(int)
     days = read - np.arange(_FOLLOWED)[::-1] * _DAY
     snapshots = {
-        "item_id": np.repeat(items["item_id"][: _ITEMS // 2], _FOLLOWED),
-        "observed_at": np.tile(days, _ITEMS // 2),
+        "item_id": np.repeat(items["item_id"][: count // 2], _FOLLOWED),
+        "observed_at": np.tile(days, count // 2),
         "views": views.ravel(),
     }
     return ChannelData(
@@ -163,13 +173,15 @@ def _filled(columns: dict[str, Any], schema: pl.Schema) -> pl.DataFrame:
     return given.with_columns(missing).select(schema.names()).cast(schema)
 
 
-def _real(folder: Path) -> Iterator[ChannelData]:
+def _real(
+    folder: Path, changed: Callable[[ChannelData, int], ChannelData]
+) -> Iterator[ChannelData]:
     path = folder / "channel_daily" / "videos_2026-02.csv.gz"
     source = asyncio.run(open_source(str(path)))
     for number, channel in enumerate(source.channels()):
         data = as_data(source.read(channel.id))
         for shuffle in range(_SHUFFLES):
-            yield shuffled(data, number * _SHUFFLES + shuffle)
+            yield changed(data, number * _SHUFFLES + shuffle)
 
 
 def shuffled(data: ChannelData, seed: int) -> ChannelData:
@@ -184,13 +196,88 @@ def shuffled(data: ChannelData, seed: int) -> ChannelData:
     return ChannelData(data.channel, data.daily, items, data.item_snapshots.clear())
 
 
+def shifted(data: ChannelData, seed: int) -> ChannelData:
+    """Give each item the title, tags, length and form of another, all so many places away."""
+    n = data.items.height
+    away = int(np.random.default_rng(seed).integers(max(n // 4, 1), max(n - n // 4, 2)))
+    order = [(i + away) % n for i in range(n)]
+    moved = data.items.select("title", "tags", "duration_s", "live")[order]
+    items = data.items.with_columns(*moved.iter_columns())
+    return ChannelData(data.channel, data.daily, items, data.item_snapshots.clear())
+
+
+def power(channels: int) -> Iterator[Row]:
+    """Yield how often a topic that brings half as much again is found, by the number of items."""
+    for items in (100, 300, 1_000):
+        found = 0
+        for seed in range(channels):
+            data = made_up(10_000 + seed, items)
+            better = data.items["title"].str.contains(_WORDS[0])
+            views = pl.when(better).then(pl.col("views") * 3 // 2).otherwise(pl.col("views"))
+            data = replace(data, items=data.items.with_columns(views=views))
+            keys = {one.key for one in recommend(data, analyze(data))}
+            found += f"topic:{_WORDS[0]}" in keys
+        yield share("found, log sd 0.8, × 1.5", "made-up", f"{items} items", found, channels)
+
+
+def kept(folder: Path) -> Iterator[Row]:
+    """
+    Yield how much of the effects that advice promises the following items show, by subject.
+
+    Each list is cut into pieces of `_PIECE` items; advice from one is compared with the next.
+    """
+    promised: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for data in _pieces_of(folder):
+        half = data.items.height // 2
+        earlier, later = _part(data, 0, half), _part(data, half, data.items.height)
+        after = {
+            question.key: each.sample.score[question.belongs].mean()
+            - each.sample.score[~question.belongs].mean()
+            for each in rounds(later)
+            for question in each.questions
+        }
+        for one in recommend(earlier, analyze(earlier)):
+            if one.key in after:
+                effect = float(np.log(one.evidence["effect"]))
+                subject = one.key.split(":")[0]
+                promised[subject].append((effect, float(after[one.key])))
+    for subject, pairs in [*sorted(promised.items()), ("all", list(chain(*promised.values())))]:
+        expected, came = np.array(pairs).T
+        ratio = float((np.sign(expected) * came).sum() / np.abs(expected).sum())
+        reversed_ = int(np.count_nonzero(np.sign(expected) * came < -np.log(SMALLEST_EFFECT)))
+        yield Row("of what was promised", "next half", subject, ratio, len(pairs))
+        yield share("reversed by a tenth", "next half", subject, reversed_, len(pairs))
+
+
+_PIECE: Final = 800
+
+
+def _pieces_of(folder: Path) -> Iterator[ChannelData]:
+    for path in sorted((folder / "channel_video_lists").glob("*videos.csv*")):
+        try:
+            source = asyncio.run(open_list(path))
+        except SourceError:  # described by no mapping
+            continue
+        for channel in source.channels():
+            data = as_data(source.read(channel.id))
+            dated = data.items.drop_nulls("published_at").height
+            for end in range(dated, min(dated, _PIECE) - 1, -_PIECE // 2):
+                yield _part(data, max(end - _PIECE, 0), end)
+
+
+def _part(data: ChannelData, first: int, end: int) -> ChannelData:
+    items = data.items.drop_nulls("published_at")[first:end]
+    return replace(data, items=items, item_snapshots=data.item_snapshots.clear())
+
+
 def _survivors(channels: Iterable[ChannelData]) -> dict[str, Any]:
     asked: Counter[str] = Counter()
     below: Counter[str] = Counter()
-    survived = with_any = total = n = 0
+    survived = with_any = advised = total = n = 0
     for data in channels:
         found = findings(data)
         n += 1
+        advised += bool(recommend(data, analyze(data)))
         for one in found.splits:
             asked[one.question.subject] += 1
             below[one.question.subject] += one.p <= SIGNIFICANT
@@ -205,6 +292,7 @@ def _survivors(channels: Iterable[ChannelData]) -> dict[str, Any]:
         "channels": n,
         "questions": total,
         "channels with any finding": f"{with_any / n:.1%}",
+        "channels with any advice": f"{advised / n:.1%}",
         "questions that survive the correction": f"{survived / total:.2%}",
     } | {
         f"uncorrected p at most 0.05: {subject}": f"{below[subject] / count:.1%} of {count:,}"

@@ -39,6 +39,18 @@ if TYPE_CHECKING:
 SMALLEST_EFFECT = 1.1
 """A difference below a tenth may be real but is not worth changing habits for."""
 
+KEPT = 0.55
+"""
+The share of a difference, as a logarithm, that a channel's next items keep.
+
+Habits and audiences change, and what stands out most was also lucky; see docs/recommendations.md.
+"""
+
+FADED = 0.5
+"""A difference must be at least this share of itself among the newer half of the items."""
+
+_FEWEST_LATELY = 3
+
 ENOUGH_FOR_STRONG = 10
 """With fewer items on either side, or with a partial list, evidence is never called strong."""
 
@@ -65,13 +77,16 @@ class Evidence(TypedDict):
     """
     What a recommendation rests on; *sentence* puts it in words.
 
-    *effect* is the ratio of the members' typical views (geometric mean, each item against peers of
-    similar age) to the others', *low* and *high* its interval at *level*. *p* comes from the
-    permutation test, *p_adjusted* from Holm's correction for *questions* questions. *partial*
-    means that the source lists only some of the channel's items.
+    *measured* is the ratio of the members' typical views (geometric mean, each item against peers
+    of similar age) to the others'; *effect* is what the next items can be expected to keep of it
+    (`KEPT`). *low* and *high* are the ends of the interval at *level* of what was measured, the
+    nearer one faded likewise. *p* comes from the permutation test, *p_adjusted* from Holm's
+    correction for *questions* questions. *partial* means that the source lists only some of the
+    channel's items.
     """
 
     effect: float
+    measured: float
     low: float
     high: float
     level: float
@@ -136,6 +151,17 @@ class Finding:
         """The members' mean score minus the others'."""
         score, belongs = self.sample.score, self.question.belongs
         return float(score[belongs].mean() - score[~belongs].mean())
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the newer half of the items shows it, too: advice is about the next ones."""
+        half = slice(self.sample.score.size // 2, None)
+        score, belongs = self.sample.score[half], self.question.belongs[half]
+        members = int(np.count_nonzero(belongs))
+        if min(members, belongs.size - members) < _FEWEST_LATELY:
+            return False
+        lately = float(score[belongs].mean() - score[~belongs].mean())
+        return bool(lately * np.sign(self.log_effect) >= FADED * abs(self.log_effect))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +236,8 @@ def advise(data: ChannelData, analysis: ChannelAnalysis) -> Advice:
         if finding.p_adjusted > SIGNIFICANT:
             break
         evidence = _evidence(finding, platform, partial=partial)
+        if not finding.lasts:
+            continue
         if _worth_advising(evidence) and not any(_same_finding(finding, one) for one, _ in advised):
             advised.append((finding, evidence))
     rising = _rising(found.rises)
@@ -280,12 +308,14 @@ def _worth_advising(evidence: Evidence) -> bool:
 
 
 def _evidence(finding: Finding, platform: Platform, *, partial: bool) -> Evidence:
-    belongs, effect = finding.question.belongs, float(np.exp(finding.log_effect))
+    belongs, measured = finding.question.belongs, float(np.exp(finding.log_effect))
+    effect = measured**KEPT
     low, high = _interval(finding.sample.score, belongs)
     members = int(np.count_nonzero(belongs))
     others = belongs.size - members
     sentence = (
-        f"{times(effect)} ({LEVEL:.0%} interval {times(low)} to {times(high)}), "
+        f"{times(effect)} expected of the next: {times(measured)} so far "
+        f"({LEVEL:.0%} interval {times(low)} to {times(high)}), "
         f"{counted(members, finding.question.units or noun(platform))} against {others:,}; "
         f"p = {chance(finding.p_adjusted)} by permutation test, "
         f"corrected for {counted(finding.asked, 'question')}."
@@ -296,8 +326,10 @@ def _evidence(finding: Finding, platform: Platform, *, partial: bool) -> Evidenc
         sentence += " The source lists only a part of the channel."
     return Evidence(
         effect=effect,
-        low=low,
-        high=high,
+        measured=measured,
+        # From a difference that fades to one that lasts.
+        low=min(low, low**KEPT),
+        high=max(high, high**KEPT),
         level=LEVEL,
         members=members,
         others=others,
@@ -385,6 +417,7 @@ def _evidence_of_rise(rise: Rise, tested: int, platform: Platform) -> Evidence:
     pace = rise.pace
     return Evidence(
         effect=pace.ratio,
+        measured=pace.ratio,
         low=pace.low,
         high=pace.high,
         level=LEVEL,
@@ -433,7 +466,7 @@ def _recommendation(finding: Finding, evidence: Evidence, platform: Platform) ->
     things = f"{noun(platform)}s".capitalize()
     return Recommendation(
         key=question.key,
-        title=f"{things} {question.members} reach {size} others of their age",
+        title=f"{things} {question.members} should reach {size} others of their age",
         advice=question.do if better else question.avoid,
         strength=_strength(evidence),
         evidence=evidence,

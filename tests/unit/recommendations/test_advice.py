@@ -240,6 +240,48 @@ def test_advice_questions_have_enough_items_on_both_sides() -> None:
             assert answer.question.members.removeprefix("published on a ") in WEEKDAYS
 
 
+def test_advice_promises_less_than_was_measured() -> None:
+    """What the next items can be expected to reach is nearer to one, and both are said."""
+    rng = np.random.default_rng(2)
+    items = [
+        Item(
+            1.0 * i,
+            views=int(rng.lognormal(8, 0.2) * (3 if i % 3 == 0 else 1)),
+            title=f"cake {i}" if i % 3 == 0 else f"soup {i}",
+        )
+        for i in range(120)
+    ]
+    data = channel_data(items=items)
+    one = next(each for each in recommend(data, analyze(data)) if each.key == "topic:cake")
+    evidence = one.evidence
+    assert evidence["measured"] == pytest.approx(3, rel=0.3)
+    assert evidence["effect"] == pytest.approx(evidence["measured"] ** 0.55)
+    assert evidence["low"] < evidence["effect"] < evidence["high"]
+    assert "should reach" in one.title
+    assert "expected of the next: " in evidence["sentence"]
+
+
+@pytest.mark.parametrize(("good_from", "good_until"), [(0, 60), (60, 120)])
+def test_advice_is_about_what_still_holds(good_from: int, good_until: int) -> None:
+    """A topic that did well only among the older half gets no advice; among the newer it does."""
+    rng = np.random.default_rng(2)
+    items = [
+        Item(
+            1.0 * i,
+            views=int(
+                rng.lognormal(8, 0.2) * (4 if i % 3 == 0 and good_from <= i < good_until else 1)
+            ),
+            title=f"cake {i}" if i % 3 == 0 else f"soup {i}",
+        )
+        for i in range(120)
+    ]
+    data = channel_data(items=items)
+    keys = {one.key for one in recommend(data, analyze(data))}
+    tested = {one.question.key: one.p_adjusted for one in findings(data).splits}
+    assert tested["topic:cake"] < 0.05
+    assert ("topic:cake" in keys) == (good_from > 0)
+
+
 async def test_advice_on_real_lists_of_videos() -> None:
     """Real channels get advice in the same form, each with its evidence."""
     videos = data_path("channel_daily", "videos_2026-02.csv.gz")
