@@ -103,7 +103,7 @@ def test_a_channel_apart_on_the_platforms_day_is_unusual() -> None:
 
 
 def test_counters_are_compared_by_day() -> None:
-    """Readings late in the evening count for their day; a channel that begins later has it there."""
+    """Readings late in the evening count for their day, also of a channel that begins later."""
     gains = store(40)
     gains[:, 30] *= 0.2
     read = []
