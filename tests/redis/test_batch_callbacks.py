@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,8 @@ from runner import Batch, Bury, Context, JobHandle, JobState, job
 from runner.admin import Admin
 from runner.batch_books import ask, look_after, retry_dead, trim_batches
 from runner.broker import keys
-from runner.broker.scripts.fields import BatchHead
+from runner.broker.scripts import CLAIM, SETTLE
+from runner.broker.scripts.fields import BatchHead, ClaimHead, FullOutcome, SettleHead
 from runner.errors import ConfigurationError, EnqueueError
 from tests.runner_kit import (
     dead_ids,
@@ -383,21 +386,30 @@ async def test_callback_cannot_be_late_or_named() -> None:
             await batch.__aenter__()
 
 
-async def test_member_of_a_batch_costs_few_commands(redis_url: str, redis: QueueClient) -> None:
-    """Counts go out once a call: a job of a batch costs hardly more than a plain one."""
+async def _commands(redis: QueueClient) -> int:
+    stats = await redis.info("commandstats")
+    return sum(one["calls"] for one in stats.values())
 
-    async def commands_of(batch: Batch | None) -> float:
-        stats = await redis.info("commandstats")
-        before = sum(one["calls"] for one in stats.values())
-        async with working(redis_url, member, concurrency=50) as one:
-            if batch is None:
-                await member.enqueue_many([{}] * 1000)
-            else:
-                with batch.joined():
-                    await member.enqueue_many([{}] * 1000)
-            await eventually(lambda: one.jobs_complete == 1000)
-        stats = await redis.info("commandstats")
-        return float(sum(one["calls"] for one in stats.values()) - before) / 1000
 
-    plain = await commands_of(None)
-    assert await commands_of(Batch()) - plain <= 0.5
+async def _cost_of_a_hundred(redis: QueueClient, batch_id: str) -> tuple[int, int]:
+    """Return how many commands it takes to enqueue and to settle a hundred jobs."""
+    await redis.flushdb()
+    before = await _commands(redis)
+    with Batch(id=batch_id).joined() if batch_id else nullcontext():
+        handles = await member.enqueue_many([{}] * 100)
+    enqueued = await _commands(redis)
+    key, base = "arq:queue:default", keys.ARQ.base
+    await redis.eval(CLAIM, 2, key, base, *ClaimHead(100, 60_000, "w:1", "w"))  # type: ignore[misc,arg-type]
+    claimed = await _commands(redis)
+    outcomes = [FullOutcome("done", one.id, "w:1", batch=batch_id) for one in handles]
+    head = SettleHead("default", keys.BATCH_TTL_S)
+    args = [*head, *chain.from_iterable(outcomes)]
+    assert await redis.eval(SETTLE, 2, key, base, *args) == []  # type: ignore[misc,arg-type]
+    return enqueued - before, await _commands(redis) - claimed
+
+
+async def test_member_of_a_batch_costs_hardly_more_than_a_plain_job(redis: QueueClient) -> None:
+    """Its counts go out once a call, not once a job: a dozen commands for a hundred jobs."""
+    await _cost_of_a_hundred(redis, "warm")  # the first call loads the script
+    plain, of_batch = await _cost_of_a_hundred(redis, ""), await _cost_of_a_hundred(redis, "b")
+    assert all(more - less <= 12 for more, less in zip(of_batch, plain, strict=True))
