@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.analysis.wording import audience, change, noun, number, short, times
+from jobs.analysis.wording import audience, change, day, noun, number, short, times
 from jobs.charts.phrases import (
     RHYTHMS,
     is_fresh,
@@ -63,6 +63,19 @@ def _headlines(analysis: ChannelAnalysis) -> Iterator[str]:
     if analysis.items.present:
         items = analysis.items
         yield f"{short(items.views)} views on {counted(items.counted, noun(analysis.platform))}"
+    yield from _counters(analysis)
+
+
+def _counters(analysis: ChannelAnalysis) -> Iterator[str]:
+    """Yield what single readings of counters say, if there is nothing else."""
+    found = analysis.coverage
+    for one in found.counters if found.present else []:
+        if one.last and one.last_day and one.name in {"subscribers", "views"}:
+            name = audience(analysis.platform).lower() if one.name == "subscribers" else "views"
+            yield f"{short(one.last)} {name}, read on {day(one.last_day)}; nothing to compare yet"
+    if found.present and found.items_listed:
+        listed = counted(found.items_listed, noun(analysis.platform))
+        yield f"{listed} listed, the newest of {day(found.last_at.date())}"
 
 
 def _of_week(week: WeekChange, analysis: ChannelAnalysis) -> str:

@@ -118,7 +118,11 @@ async def _report(
             click.echo(made.pages[0], nl=False)
             return
         paths = await _write(services, made, output)
-    echo(made.as_json(paths) if as_json else "\n".join(map(str, paths)))
+    if as_json:
+        echo(made.as_json(paths))
+        return
+    for path in paths:
+        echo(str(path))
 
 
 async def _make(services: Services, words: str, file_format: _Format, chart: str | None) -> _Made:

@@ -136,6 +136,18 @@ def test_report_goes_to_the_output_that_is_given(host: Host) -> None:
     assert not (host.folder / "reports").exists()
 
 
+def test_pictures_are_printed_a_path_a_line(host: Host) -> None:
+    """Each page has its line; for programs they are a list, and standard output gets the first."""
+    first = host.folder / "mine.png"
+    printed = ask(host, "UC0", "--format", "png", "-o", str(first)).stdout.splitlines()
+    assert len(printed) > 1
+    assert printed[:2] == [str(first), str(host.folder / "mine-2.png")]
+    assert all(Path(one).read_bytes().startswith(b"\x89PNG") for one in printed)
+    found = json.loads(ask(host, "UC0", "--format", "png", "-o", str(first), "--json").stdout)
+    assert (found["path"], found["pages"]) == (str(first), printed)
+    assert ask(host, "UC0", "--format", "png", "-o", "-").stdout_bytes == first.read_bytes()
+
+
 def test_report_prints_its_path_for_programs(host: Host) -> None:
     """`--json` is one object: the channel, the file, its contents."""
     printed = json.loads(

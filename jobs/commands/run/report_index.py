@@ -40,7 +40,7 @@ async def write_report_index(services: Services) -> Path | None:
         return None
     said = await store.renderings.summaries_of(list(reports))
     shown = [channel for channel in channels if channel.id in reports]
-    shown.sort(key=lambda one: (-said[one.id][0] if one.id in said else 1, one.title.casefold()))
+    shown.sort(key=lambda one: _order(one, said.get(one.id)))
     path = services.reports_dir / "index.html"
     page = await asyncio.to_thread(
         _page,
@@ -49,6 +49,14 @@ async def write_report_index(services: Services) -> Path | None:
     )
     await asyncio.to_thread(write_whole, path, page.encode())
     return path
+
+
+def _order(
+    channel: ChannelRecord, said: tuple[float, Mapping[str, Any]] | None
+) -> tuple[float, bool, str]:
+    """What changed most comes first, then what is known by the day, then the rest; by title."""
+    change, content = said or (0.0, {})
+    return -change, not content.get("gains"), channel.title.casefold()
 
 
 def _link(path: str, folder: Path) -> str:
@@ -64,7 +72,8 @@ def _page(reports: list[tuple[ChannelRecord, str, Mapping[str, Any]]], folder: P
     note = _SAMPLES if len(made_up) == len(reports) else _SOME_SAMPLES
     marked = len(made_up) < len(reports)
     return index_page(
-        f"{counted(len(reports), 'channel')}, {counted(advice, 'recommendation')}",
+        counted(len(reports), "channel")
+        + (f", {counted(advice, 'recommendation')}" if advice else ""),
         [
             indexed(channel, _link(path, folder), content, figures=_FIGURES, marked=marked)
             for channel, path, content in reports

@@ -43,9 +43,22 @@ def after(calm: int, last: int) -> ChannelData:
         ),
         (channel_data(items=[Item(1.0, views=12_345)]), "12.3K views on 1 video", "1 video"),
         (channel_data(subscribers=[9_000 + day for day in range(30)]), "9,029 subscribers", "days"),
+        (channel_data(subscribers=[859_000]), "859K subscribers, read on 5 Jan", "compare yet"),
+        (channel_data(items=[Item(1.0)]), "1 video listed", "the newest of 6 Jan 2026"),
         (channel_data(), "Too little is known yet", "the channel is doing"),
     ],
-    ids=["rise", "fall", "level", "quiet", "list", "one", "subscribers", "nothing"],
+    ids=[
+        "rise",
+        "fall",
+        "level",
+        "quiet",
+        "list",
+        "one",
+        "subscribers",
+        "read once",
+        "listed",
+        "nothing",
+    ],
 )
 def test_headline_is_the_most_telling_finding(data: ChannelData, start: str, end: str) -> None:
     """What is known decides: the week beside the usual, else items, else that nothing is known."""
