@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 EXECUTABLE_VARIABLE = "PIPELINE_TEST_REDIS_SERVER"
+OPTIONS_VARIABLE = "PIPELINE_TEST_REDIS_OPTIONS"
+"""Options of every address that tests are given, such as protocol=3."""
 
 _STARTS = 5
 _READY_WITHIN_S = 20.0
@@ -82,7 +84,8 @@ class RedisServer:
     @property
     def url(self) -> str:
         """The `REDIS_URL` of the server."""
-        return f"redis://{self.host}:{self.port}/0"
+        options = os.environ.get(OPTIONS_VARIABLE, "")
+        return f"redis://{self.host}:{self.port}/0{'?' * bool(options)}{options}"
 
     @property
     def pid(self) -> int:

@@ -47,15 +47,15 @@ def blocking_twin(client: Redis, *, timeout_s: float = CONNECT_TIMEOUT_S) -> red
     timeout_s: for connecting, and for each part of an answer.
     """
     pool = client.connection_pool
-    options = _options(pool.connection_kwargs, timeout_s)
+    options = twin_options(pool.connection_kwargs, timeout_s)
     if isinstance(pool, SentinelConnectionPool):
         watchers = [
             one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels
         ]
         sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
             [(one["host"], one["port"]) for one in watchers],
-            sentinel_kwargs=_options(watchers[0], timeout_s, without=("host", "port")),
-            **_options(pool.connection_kwargs, timeout_s, without=("host", "port")),
+            sentinel_kwargs=twin_options(watchers[0], timeout_s, without=("host", "port")),
+            **twin_options(pool.connection_kwargs, timeout_s, without=("host", "port")),
         )
         secured = issubclass(pool.connection_class, AsyncSSLConnection)
         master: redis.Redis = sentinel.master_for(pool.service_name, ssl=secured)  # type: ignore[no-untyped-call]
@@ -68,9 +68,10 @@ def blocking_twin(client: Redis, *, timeout_s: float = CONNECT_TIMEOUT_S) -> red
     return redis.Redis(connection_pool=redis.ConnectionPool(kind, **options))
 
 
-def _options(
+def twin_options(
     given: Mapping[str, Any], timeout_s: float, *, without: Sequence[str] = ()
 ) -> dict[str, Any]:
+    """Return those of a pool's options that say where Redis is, and how to log in to it."""
     options = {
         name: value
         for name, value in given.items()

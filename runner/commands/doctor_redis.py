@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, SSLConnection
 from redis.exceptions import RedisError, ResponseError
 
 from runner.broker import keys
+from runner.broker.blocking import twin_options
 from runner.broker.reading import Unreadable, answers, count_of
 from runner.periodic.poller import redis_now
 from runner.periodic.queue_history import memory_growth
@@ -80,9 +81,11 @@ def _is_replica(name: str, value: Any) -> bool:
 
 async def _replica_clock(redis: Redis, host: str, port: int) -> Concern | None:
     name = f"replica {host}:{port}"
-    given = redis.connection_pool.connection_kwargs | {"host": host, "port": port}
-    given.pop("connection_pool", None)
-    replica = Redis(**given)
+    pool = redis.connection_pool
+    given = twin_options(pool.connection_kwargs, _REPLICA_LIMIT_S, without=("host", "port", "path"))
+    if issubclass(pool.connection_class, SSLConnection):
+        given["ssl"] = True
+    replica = Redis(host=host, port=port, **given)
     try:
         async with asyncio.timeout(_REPLICA_LIMIT_S):
             ahead = await redis_now(replica) - await redis_now(redis)

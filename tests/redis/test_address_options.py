@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from runner import Context, connect, job
 from runner.current import using
-from tests.redis_server import RedisServer, free_port
+from tests.redis_server import RedisServer, RedisServerError, free_port
 from tests.runner_kit import soon
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def _tls_server(certificates: Certificates, *options: str) -> Iterator[int]:
         )
     )
     try:
-        server.start()
+        try:
+            server.start()
+        except RedisServerError as error:
+            pytest.skip(f"this redis-server speaks no TLS: {error}")
         yield port
     finally:
         server.close()
@@ -178,33 +181,29 @@ async def test_job_is_enqueued_over_tls(secured: int, certificates: Certificates
     await client.aclose()
 
 
-@pytest.fixture
-async def protocols(redis_url: str) -> dict[int, list[str]]:
-    """Return what Redis calls the connections of clients with either protocol."""
-    found = {}
-    for protocol in (2, 3):
-        client = connect(f"{redis_url}?protocol={protocol}")
-        own = int(await client.client_id())
-        await client.enqueuer._execute("CLIENT", "SETNAME", "stage")
-        client.blocking.pool.run(("CLIENT", "SETNAME", "thread"))
-        lines = [dict(one) for one in await client.client_list()]
-        found[protocol] = [
-            one["resp"]
-            for one in lines
-            if int(one["id"]) == own or one["name"] in {"stage", "thread"}
-        ]
-        await client.aclose()
-    return found
-
-
-async def test_protocol_is_the_one_of_the_address(protocols: dict[int, list[str]]) -> None:
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_protocol_is_the_one_of_the_address(redis_url: str, protocol: int) -> None:
     """Of all three kinds of connections."""
-    assert protocols == {2: ["2"] * 3, 3: ["3"] * 3}
+    client = connect(_with(redis_url, f"protocol={protocol}"))
+    greetings = [
+        await client.execute_command("HELLO"),  # type: ignore[no-untyped-call]  # redis-py's own
+        await client.enqueuer._execute("HELLO"),
+        client.blocking.pool.run(("HELLO",))[0],
+    ]
+    await client.aclose()
+    for one in greetings:
+        found = one if isinstance(one, dict) else dict(zip(one[::2], one[1::2], strict=True))
+        assert found.get(b"proto", found.get("proto")) == protocol
+
+
+def _with(url: str, option: str) -> str:
+    """Return the address with *option* in place of any that the run gave it."""
+    return f"{url.partition('?')[0]}?{option}"
 
 
 async def test_pool_is_as_large_as_the_address_says(redis_url: str) -> None:
     """One connection more is refused."""
-    client = connect(f"{redis_url}?max_connections=2")
+    client = connect(_with(redis_url, "max_connections=2"))
     pool = client.connection_pool
     held = [await pool.get_connection() for _ in range(2)]
     with pytest.raises(RedisConnectionError, match="Too many connections"):
