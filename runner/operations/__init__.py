@@ -3,16 +3,22 @@ What an operator sees and does: one read model for pages, JSON API, terminal and
 
     queues        jobs by state, oldest wait, pauses; depth over time
     jobs          a queue's jobs by state, filtered, page by page
+    listing       one list of jobs over all queues and states
+    groups        failed jobs by job and error
     search        which jobs match a filter
     paging        a sorted set of jobs, read piece by piece
     job           one job in full: attempts, result, progress, holder
     why           why a job is not running yet, in one sentence
     processes     who works: processes, their workers and what they run
     schedules     periodic jobs: last and next run, missed ticks
+    fleet         processes, and those to look at first: silent, blocked, of another release
+    snapshot      what stands in Redis at one moment, read once
+    findings      what is wrong, the worst first: for overview, `top` and doctor
     metrics       throughput, failures and durations of each job
     redis_info    memory, policy and durability of Redis
     verbs         what an operator may do: the table that every face reads
     actions       what an operator does; all of it goes into the audit log
+    foresight     what would follow from an action, and what is refused
     bulk          one action on all jobs that match
     audit         who did what when
     session       what commands and terminal work with

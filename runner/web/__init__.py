@@ -18,7 +18,9 @@ The pages for operators: Starlette and Jinja2, rendered on the server, usable wi
     openapi        the API's document
     prometheus     /metrics
     live           notifies open pages of changes
+    charts         charts over time, with true axes and values
     svg            sparklines and histograms as SVG
+    tracebacks     a traceback as it is read
     formats        the filters of the page templates
     icons          their symbols
     navigation     where they lead, and by which keys

@@ -38,13 +38,11 @@ def columns(
     *,
     label: str,
     ends: tuple[str, str] = ("", ""),
-    marks: Sequence[tuple[float, str]] = (),
 ) -> Markup:
     """
     Stacked columns over time: each of *series* is a class name and its values.
 
-    ends: labels of the first and the last column. marks: vertical lines at a share (0 to 1) of the
-    width, each with a title.
+    ends: labels of the first and the last column.
     """
     many = max((len(values) for _, values in series), default=0)
     if not many:
@@ -64,31 +62,6 @@ def columns(
                     f'<rect class="{name}" x="{_LEFT + place * step:.2f}" y="{base:.2f}" '
                     f'width="{max(0.6, step - min(1.0, step / 5)):.2f}" height="{tall:.2f}"/>'
                 )
-    shapes += [_mark(share, title) for share, title in marks]
-    shapes.append(_ends(*ends))
-    return _picture(label, shapes)
-
-
-def lines(
-    series: Sequence[tuple[str, Sequence[float]]],
-    *,
-    label: str,
-    ends: tuple[str, str] = ("", ""),
-) -> Markup:
-    """Lines over time on one axis: each of *series* is a class name and its values."""
-    many = max((len(values) for _, values in series), default=0)
-    if not many:
-        return Markup("")
-    top = _nice(max(max(values, default=0) for _, values in series))
-    plot = _HEIGHT - _BOTTOM - _TOP
-    step = (_WIDTH - _LEFT) / max(1, many - 1)
-    shapes = [_grid(top, plot)]
-    for name, values in series:
-        points = " ".join(
-            f"{_LEFT + place * step:.1f},{_TOP + plot - value / top * plot:.1f}"
-            for place, value in enumerate(values)
-        )
-        shapes.append(f'<polyline class="{name}" points="{points}"/>')
     shapes.append(_ends(*ends))
     return _picture(label, shapes)
 
@@ -124,14 +97,6 @@ def _grid(top: float, plot: float) -> str:
             f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{short(value)}</text>'
         )
     return "".join(parts)
-
-
-def _mark(share: float, title: str) -> str:
-    x = _LEFT + share * (_WIDTH - _LEFT)
-    return (
-        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}">'
-        f"<title>{escape(title)}</title></line>"
-    )
 
 
 def _ends(first: str, last: str) -> str:

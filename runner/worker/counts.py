@@ -38,6 +38,7 @@ FIELDS: Final = ("n", "f", "ms", "w", *map(str, _RUNS), *(f"w{place}" for place 
 
 _FIRST_RUN: Final = 4
 _FIRST_WAIT: Final = _FIRST_RUN + len(_RUNS)
+_LONGEST_MS: Final = WAIT_BOUNDS_MS[-1]
 
 MINUTE_MS: Final = 60_000
 SLOT_MS: Final = 10 * MINUTE_MS
@@ -122,7 +123,7 @@ class JobCounts:
         waited_ms = max(0, started_ms - int(ended.claim.due_ms))
         cell[WAITED_MS] += waited_ms
         cell[_FIRST_RUN + bisect_right(BOUNDS_MS, ran_ms)] += 1
-        cell[_FIRST_WAIT + min(waited_ms.bit_length(), len(WAIT_BOUNDS_MS))] += 1
+        cell[_FIRST_WAIT + waited_ms.bit_length() if waited_ms < _LONGEST_MS else -1] += 1
 
     def batch(self, queue: str, own: Keys) -> list[Any]:
         """

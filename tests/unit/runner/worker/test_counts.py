@@ -10,7 +10,7 @@ import pytest
 from runner.broker import keys
 from runner.broker.redis_clock import RedisClock
 from runner.codec import ErrorRecord
-from runner.worker.counts import BOUNDS_MS, FIELDS, JobCounts
+from runner.worker.counts import BOUNDS_MS, FIELDS, WAIT_BOUNDS_MS, JobCounts
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Released, Retrying
 
 if TYPE_CHECKING:
@@ -85,7 +85,22 @@ def test_batch_is_sent_again_unchanged_until_it_is_answered() -> None:
 def test_buckets_cover_every_duration() -> None:
     """They grow, and the last one is open."""
     assert list(BOUNDS_MS) == sorted(set(BOUNDS_MS))
-    assert FIELDS[-1] == str(len(BOUNDS_MS))
+    longest = str(len(BOUNDS_MS))
+    assert longest in FIELDS
     counts = JobCounts(RedisClock())
     counts.count(_ended(Done(1), ms=10**9))
-    assert _added(counts.batch("default", keys.ARQ))["default|sync"][FIELDS[-1]] == 1
+    assert _added(counts.batch("default", keys.ARQ))["default|sync"][longest] == 1
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "place"), [(-5, 0), (0, 0), (1, 1), (9, 4), (2**22, 23), (2**31, 23)]
+)
+def test_wait_is_counted_by_its_doubling(waited_ms: int, place: int) -> None:
+    """A bucket ends where the wait has doubled; the last is open; who was early did not wait."""
+    counts = JobCounts(RedisClock())
+    ended = _ended(Done(1))
+    ended.claim.due_ms = 1000 - waited_ms
+    counts.count(ended)
+    added = _added(counts.batch("default", keys.ARQ))["default|sync"]
+    assert {name for name in added if name[0] == "w" and name[1:]} == {f"w{place}"}
+    assert not place or waited_ms >= WAIT_BOUNDS_MS[place - 1]
