@@ -157,7 +157,7 @@ def _level_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
 
 
 def _unusual_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
-    """Yield the most unusual of the last days."""
+    """Yield the most unusual of the last days, and when the platform itself counted late."""
     if not analysis.outliers.present:
         return
     end = analysis.outliers.last_day
@@ -167,6 +167,17 @@ def _unusual_sentences(analysis: ChannelAnalysis) -> Iterator[str]:
         yield (
             f"{day(found.day)} stood out with {short(found.views)} views, "
             f"{times(found.ratio)} the {short(found.typical)} usual around it."
+        )
+    late = [
+        one
+        for one in analysis.outliers.platform
+        if one.late and (end - one.day).days <= RECENT_DAYS
+    ]
+    if late:
+        latest = min(late, key=lambda one: one.factor)
+        yield (
+            f"On {day(latest.day)} the counter was late everywhere: half of {latest.channels:,} "
+            f"channels read {latest.factor:.0%} of their usual views or less; the rest came later."
         )
 
 

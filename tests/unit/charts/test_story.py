@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from jobs.analysis import analyze
+from jobs.channel.platform_day import PlatformDay
 from jobs.charts import build_charts
 from jobs.charts.key_figures import key_figures
 from jobs.charts.story import covered, missing_reasons, why_it_matters
@@ -119,6 +121,17 @@ def test_story_does_not_let_a_fall_be_none() -> None:
     assert "Subscribers fell to 393K: up to −2,000 in 39 days" in changed(down)
     up = channel_data(subscribers=[394_000] * 20 + [396_000] * 20)
     assert "Subscribers grew to 396K: +1,000 to +3,000 in 39 days" in changed(up)
+
+
+def test_story_says_when_the_counter_was_late_everywhere() -> None:
+    """A day on which most channels of the store read little is the platform's, and said so."""
+    data = channel_data(views=growing(40))
+    last = analyze(data).outliers
+    assert last.present
+    late = PlatformDay(last.last_day - timedelta(days=2), 0.3, 0.5, 146)
+    told = changed(replace(data, platform_days=(late,)))
+    assert "the counter was late everywhere: half of 146 channels read 30% of their usual" in told
+    assert "late everywhere" not in changed(data)
 
 
 def test_story_names_a_single_day_once() -> None:
