@@ -74,7 +74,7 @@ def catalogue(data: ChannelData) -> Catalogue | Missing:
     left out, because its gain is unknown.
     """
     if np.isnan(floats_of(data.item_snapshots["views"])).all() and data.item_gains.is_empty():
-        return Missing(reason="The source tells no views of single items.")
+        return Missing(reason="The source gives no views of single items.")
     if data.channel.successes_only:
         return SUCCESSES_ONLY
     found = _read_twice(data) if data.item_gains.is_empty() else _from_daily_gains(data)

@@ -20,6 +20,7 @@ from jobs.analysis.items_daily import NOT_FOLLOWED, ItemsDaily, items_daily
 from jobs.analysis.milestones import Milestones, milestones
 from jobs.analysis.months import NOT_COMPARED, Months, months
 from jobs.analysis.outliers import Outliers, outliers
+from jobs.analysis.peak import NOT_EXPLAINED, Peak, peak
 from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
 from jobs.analysis.section import Missing
 from jobs.analysis.trends import Trends, trends
@@ -55,6 +56,7 @@ class ChannelAnalysis(BaseModel):
     trends: Annotated[Trends | Missing, Field(discriminator="present")]
     months: Annotated[Months | Missing, Field(discriminator="present")] = NOT_COMPARED
     outliers: Annotated[Outliers | Missing, Field(discriminator="present")]
+    peak: Annotated[Peak | Missing, Field(discriminator="present")] = NOT_EXPLAINED
     changes: Annotated[Changes | Missing, Field(discriminator="present")]
     milestones: Annotated[Milestones | Missing, Field(discriminator="present")]
     cadence: Annotated[Cadence | Missing, Field(discriminator="present")]
@@ -87,6 +89,7 @@ def analyze(data: ChannelData) -> ChannelAnalysis:
         trends=trends(data),
         months=months(data),
         outliers=outliers(data),
+        peak=peak(data),
         changes=change_points(data),
         milestones=milestones(data),
         cadence=cadence(data),

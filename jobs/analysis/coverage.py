@@ -63,8 +63,9 @@ class Coverage(Section):
 
     *first_at* and *last_at* bound all observations, or the publication times if nothing was
     observed. *days_observed* and *gaps* are about the channel's own counters. *items_left* are no
-    longer listed. *items_counted* is the channel's own count of its items; *partial* means that
-    clearly fewer are listed, *successes_only* that items are listed only while they do well.
+    longer listed. *clock* says whose days the daily views are of. *items_counted* is the channel's
+    own count of its items; *partial* means that clearly fewer are listed, *successes_only* that
+    items are listed only while they do well.
     *scopes* say what each source is of that says so, *cautions* what misleads who does not know it.
     """
 
@@ -83,6 +84,7 @@ class Coverage(Section):
     notes: list[str]
     scopes: list[str] = Field(default_factory=list)
     cautions: list[str] = Field(default_factory=list)
+    clock: str = "UTC"
 
 
 def coverage(data: ChannelData) -> Coverage | Missing:
@@ -124,9 +126,18 @@ def coverage(data: ChannelData) -> Coverage | Missing:
         item_snapshots=data.item_snapshots.height,
         notes=[],
         scopes=list(dict.fromkeys(scope.words() for scope in data.scopes)),
+        clock=_clock(data),
         cautions=list(dict.fromkeys(each for scope in data.scopes for each in scope.cautions)),
     )
     return found.model_copy(update={"notes": list(_notes(found))})
+
+
+def _clock(data: ChannelData) -> str:
+    """Return whose days the daily views are of: those of an owner's export are the platform's."""
+    if data.gains.is_empty():
+        return "UTC"
+    named = next((scope.clock for scope in data.scopes if scope.clock), "")
+    return f"{named} time" if named == "Pacific" else named or "UTC"
 
 
 def is_partial(data: ChannelData) -> bool:

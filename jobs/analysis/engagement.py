@@ -41,7 +41,7 @@ def engagement(data: ChannelData) -> Engagement | Missing:
     """Return how many viewers react, or why the data cannot tell."""
     items = item_arrays(data.items)
     if not np.any(items.views > 0):
-        return Missing(reason="The source tells no views of single items.")
+        return Missing(reason="The source gives no views of single items.")
     return Engagement(
         likes=_rate("likes", items.likes, items.views),
         comments=_rate("comments", items.comments, items.views),
@@ -56,7 +56,7 @@ def per_thousand(reactions: NDArray[np.float64], views: NDArray[np.float64]) -> 
 
 def _rate(noun: str, reactions: NDArray[np.float64], views: NDArray[np.float64]) -> Rate | Missing:
     if np.isnan(reactions).all():
-        return Missing(reason=f"The source tells no {noun}.")
+        return Missing(reason=f"The source gives no {noun}.")
     rates = per_thousand(reactions, views)
     known = rates[~np.isnan(rates)]
     if known.size < _FEWEST:

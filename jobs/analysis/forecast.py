@@ -115,7 +115,7 @@ class Forecast(Section):
 def forecast(data: ChannelData) -> Forecast | Missing:
     """Forecast the coming days, or return why the data is too little for it."""
     if data.daily.is_empty() and data.gains.is_empty():
-        return Missing(reason="The source tells no counters of the channel as a whole.")
+        return Missing(reason="The source gives no counters of the channel as a whole.")
     instants, counts = readings_of(data.daily, "subscribers")
     known = counts > 0
     return Forecast(
@@ -181,7 +181,7 @@ def forecast_subscribers(
     growth nor as errors.
     """
     if days.size == 0:
-        return Missing(reason="The source tells no subscribers.")
+        return Missing(reason="The source gives no subscribers.")
     kept = days > days[-1] - np.timedelta64(HISTORY, "D")
     places = (days[kept] - days[-1]).astype(int) + HISTORY - 1
     series = np.full((1, HISTORY), np.nan)

@@ -96,7 +96,7 @@ def formats(data: ChannelData) -> Formats | Missing:
     known = found.duration_s > 0
     here = known & np.isnat(instants_of(data.items["left_at"]))
     if not here.any():
-        return Missing(reason="The source tells no lengths of items.")
+        return Missing(reason="The source gives no lengths of items.")
     split = _Split(found, known, here, known & (found.duration_s <= SHORT_S))
     facts = [each for each in (split.facts("short"), split.facts("long")) if each.items]
     return Formats(

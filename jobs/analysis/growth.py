@@ -99,7 +99,7 @@ class SubscribersGained(Section):
     last_week: int
 
 
-_NONE_GAINED = Missing(reason="The source tells no subscribers gained by day.")
+_NONE_GAINED = Missing(reason="The source gives no subscribers gained by day.")
 
 
 class Growth(Section):
@@ -117,12 +117,12 @@ class Growth(Section):
 def growth(data: ChannelData) -> Growth | Missing:
     """Return how the channel's own counters grow, or why the data cannot tell."""
     if data.daily.is_empty() and data.gains.is_empty():
-        return Missing(reason="The source tells no counters of the channel as a whole.")
+        return Missing(reason="The source gives no counters of the channel as a whole.")
     subscribers = subscriber_growth(*readings_of(data.daily, "subscribers"))
     gained = subscribers_gained(data)
     if gained.present and not subscribers.present:
         subscribers = Missing(
-            reason="The source tells how many subscribers came and went, not how many there are."
+            reason="The source gives how many subscribers came and went, not how many there are."
         )
     return Growth(
         views=view_growth(channel_gains(data, "views")), subscribers=subscribers, gained=gained
@@ -146,10 +146,12 @@ def subscribers_gained(data: ChannelData) -> SubscribersGained | Missing:
 def view_growth(gains: DailyGains) -> ViewGrowth | Missing:
     """Return the views per day (median over known days) and the change from week to week."""
     known = gains.known
+    if not known.size:
+        return Missing(reason="The source gives no views by day, nor a counter read daily.")
     if known.size < _FEWEST_DAYS:
         return Missing(
             reason=f"Views per day need readings on neighbouring days; "
-            f"{known.size} such steps are there, {_FEWEST_DAYS} are needed."
+            f"{known.size} such days are known, {_FEWEST_DAYS} are needed."
         )
     return ViewGrowth(
         first_day=gains.days[0].item(),
@@ -218,7 +220,7 @@ def subscriber_growth(
     instants, values = observed_at[read], counter[read]
     if values.size <= 1:
         return Missing(
-            reason="The source tells no subscribers."
+            reason="The source gives no subscribers."
             if values.size == 0
             else "Subscribers were read only once."
         )

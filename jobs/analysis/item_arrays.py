@@ -26,6 +26,7 @@ class ItemArrays:
 
     ids: list[str]
     titles: list[str]
+    urls: list[str | None]
     published_at: NDArray[np.datetime64]
     duration_s: NDArray[np.float64]
     age_days: NDArray[np.float64]
@@ -44,6 +45,7 @@ def item_arrays(items: pl.DataFrame) -> ItemArrays:
     return ItemArrays(
         ids=items["item_id"].to_list(),
         titles=items["title"].to_list(),
+        urls=items["url"].to_list(),
         published_at=published_at,
         duration_s=floats_of(items["duration_s"]),
         age_days=np.where(age > 0, age, np.nan),

@@ -43,6 +43,7 @@ class RankedItem(BaseModel):
     typical_views: float | None
     ratio: float | None
     score: float | None
+    url: str | None = None
 
 
 class Items(Section):
@@ -78,7 +79,7 @@ def items(data: ChannelData) -> Items | Missing:
         )
     counted = np.flatnonzero(here & ~np.isnan(found.views))
     if counted.size == 0:
-        return Missing(reason="The source tells no views of single items.")
+        return Missing(reason="The source gives no views of single items.")
     compared = reach(found.age_days, found.views)
     by_views = counted[np.argsort(-found.views[counted], kind="stable")]
     total = float(found.views[counted].sum())
@@ -117,6 +118,7 @@ def _ranked(found: ItemArrays, compared: Reach, which: NDArray[np.intp]) -> list
             typical_views=_float(compared.typical[i]),
             ratio=_float(compared.ratio[i]),
             score=_float(compared.score[i]),
+            url=found.urls[i],
         )
         for i in which.tolist()
     ]

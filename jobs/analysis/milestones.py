@@ -105,7 +105,9 @@ def milestones(data: ChannelData) -> Milestones | Missing:
         if pace is not None and (ahead := _expected(name, days, counts, pace)) is not None:
             expected.append(ahead)
     if not read:
-        return Missing(reason="The source tells no counters of the channel as a whole.")
+        return Missing(
+            reason="Round numbers are passed by counters, and the source gives none of the channel."
+        )
     reached.sort(key=lambda one: (one.day, one.value), reverse=True)
     return Milestones(reached=reached, expected=expected)
 

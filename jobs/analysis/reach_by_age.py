@@ -84,7 +84,7 @@ def reach_by_age(data: ChannelData) -> ReachByAge | Missing:
     read = _readings(data) if has_views else _NOTHING_READ
     if not read.age.size:
         with_age = " with their age" if has_views else ""
-        return Missing(reason=f"The source tells no views of single items{with_age}.")
+        return Missing(reason=f"The source gives no views of single items{with_age}.")
     found = {days: _at_age(days, read) for days in AGES_DAYS}
     bands = list(_bands(found))
     if not bands:

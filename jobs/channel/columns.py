@@ -29,6 +29,7 @@ ITEMS = (
     "tags",
     "live",
     "left_at",
+    "url",
 )
 ITEM_SNAPSHOTS = ("item_id", "observed_at", "views", "likes", "comments")
 GAINS = ("day", "views", "subscribers")

@@ -40,6 +40,7 @@ ITEMS: Final = pl.Schema(
         "tags": pl.String(),
         "live": pl.Boolean(),
         "left_at": UTC_TIME,
+        "url": pl.String(),
         "views": pl.Int64(),
         "likes": pl.Int64(),
         "comments": pl.Int64(),
@@ -69,7 +70,7 @@ class ChannelData:
     - `daily`, the channel's counters, one row per observation, by time;
     - `items`, one row per item, by publication (unknown dates last): the last known value of each
       counter, `observed_at` the last time any was read; `tags` hold one tag a line; `left_at` is
-      when the source stopped listing the item, null while it lists it;
+      when the source stopped listing the item, null while it lists it; `url` is its page;
     - `item_snapshots`, the items' counters, one row per item and observation, by item, then time;
     - `gains` and `item_gains`, what came in on single days, from an owner's export, by day or by
       item and day. They are not differences of the counters above;
@@ -123,9 +124,11 @@ class ChannelData:
             digest.update(json.dumps([str(one.day), one.factor, one.spread]).encode())
         for table in (self.daily, self.items, self.item_snapshots, self.gains, self.item_gains):
             if table.is_empty():
-                digest.update(",".join(f'"{name}"' for name in table.columns).encode() + b"\n")
+                names = [name for name in table.columns if name != "url"]
+                digest.update(",".join(f'"{name}"' for name in names).encode() + b"\n")
                 continue
-            digest.update(_as_csv(table).encode())
+            # Fingerprints are older than addresses, which change no finding.
+            digest.update(_as_csv(table.drop("url", strict=False)).encode())
         return digest.hexdigest()
 
 

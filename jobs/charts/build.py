@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from jobs.charts.age_curve import age_curve
 from jobs.charts.cadence import cadence
 from jobs.charts.catalogue import catalogue
+from jobs.charts.chart import Chart
 from jobs.charts.daily_views import daily_views
 from jobs.charts.engagement import engagement
 from jobs.charts.formats import formats
@@ -17,6 +18,7 @@ from jobs.charts.milestones import milestones
 from jobs.charts.months import months
 from jobs.charts.publish_times import publish_times
 from jobs.charts.reach_by_age import reach_by_age
+from jobs.charts.spoken import has_own_words, spoken, spoken_spec
 from jobs.charts.subscribers import subscribers
 from jobs.charts.subscribers_gained import subscribers_gained
 from jobs.charts.top_items import top_items
@@ -25,7 +27,7 @@ from jobs.charts.trends import trends
 if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.channel.data import ChannelData
-    from jobs.charts.chart import Chart
+    from jobs.channel.records import Platform
 
 CHARTS: Final = (
     daily_views,
@@ -47,6 +49,10 @@ CHARTS: Final = (
 )
 
 
+_NAMING: Final = frozenset({"top-items"})
+"""Charts whose description lists titles without quotes, which stay as they are."""
+
+
 def build_charts(data: ChannelData, analysis: ChannelAnalysis) -> list[Chart]:
     """
     Return the charts that *data* allows; none for a channel without counters and items.
@@ -54,4 +60,17 @@ def build_charts(data: ChannelData, analysis: ChannelAnalysis) -> list[Chart]:
     *analysis* must be that of *data*. CPU-bound, about a tenth of a second.
     """
     drawn = (made(draw, data, analysis) for draw in CHARTS)
-    return [chart for chart in drawn if chart is not None]
+    return [in_words_of(chart, analysis.platform) for chart in drawn if chart is not None]
+
+
+def in_words_of(chart: Chart, platform: Platform) -> Chart:
+    """Return *chart* with its texts in the words of *platform*; items' titles stay."""
+    if not has_own_words(platform):
+        return chart
+    table = (chart.spec.get("usermeta") or {}).get("table")
+    spec = spoken_spec(chart.spec, platform)
+    spec["description"] = alt = chart.alt if chart.key in _NAMING else spoken(chart.alt, platform)
+    if table:
+        columns = [spoken(name, platform) for name in table["columns"]]
+        spec = {**spec, "usermeta": {**spec["usermeta"], "table": {**table, "columns": columns}}}
+    return Chart(chart.key, spoken(chart.title, platform), spec, alt)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.analysis.daily_gains import channel_gains
+from jobs.analysis.peak import SHOWN_DAYS
 from jobs.analysis.wording import change, day, number, short
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
-from jobs.charts.phrases import is_held
+from jobs.charts.phrases import highest_day, is_held
 from jobs.charts.theme import (
     BLUE,
     GRID,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from jobs.channel.data import ChannelData
     from jobs.charts.chart import Chart
 
-_SHOWN_DAYS = 400
 _AROUND = 3
 _FEWEST_AROUND = 4
 _UNIT = "views per day"
@@ -50,16 +50,19 @@ _TREND = "7-day median and middle half"
 _UNUSUAL = "unusual day"
 _AHEAD = "forecast with 80% interval"
 _TABLE_DAYS = 28
+_CLEARLY = 1.5
+"""A highest day below so many times the usual is one of many."""
+
 _ROOM, _FAR = 1.25, 1.5
 """An interval _FAR times as high as all else is cut off at _ROOM times its height."""
 
 
 def daily_views(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the gains of the view counter per UTC day; None if they are not known."""
+    """Draw the gains of the view counter per day; None if they are not known."""
     if not (analysis.growth.present and analysis.growth.views.present):
         return None
     views, gains = analysis.growth.views, channel_gains(data, "views")
-    first: date = gains.days[max(0, gains.days.size - _SHOWN_DAYS)].item()
+    first: date = gains.days[max(0, gains.days.size - SHOWN_DAYS)].item()
     layers = list(_layers(gains, first, analysis))
     return finished(
         "daily-views",
@@ -162,7 +165,10 @@ def _table(gains: DailyGains, analysis: ChannelAnalysis) -> Table:
         for when, gain in zip(gains.days.tolist(), gains.gains, strict=True)
         if not np.isnan(gain)
     ]
-    return Table(["Day (UTC)", "Views", "80% interval"], [*known[-_TABLE_DAYS:], *expected][::-1])
+    return Table(
+        [f"Day ({_clock(analysis)})", "Views", "80% interval"],
+        [*known[-_TABLE_DAYS:], *expected][::-1],
+    )
 
 
 def _days(gains: DailyGains, first: date) -> list[dict[str, Any]]:
@@ -224,7 +230,8 @@ def _title(views: ViewGrowth) -> str:
 
 def _reading(gains: DailyGains, analysis: ChannelAnalysis, first: date) -> str:
     text = (
-        "Dots are days (UTC), the line the median of seven days around, the band their middle half."
+        f"Dots are days ({_clock(analysis)}), the line the median of seven days around, "
+        "the band their middle half."
     )
     if _changes(analysis, first):
         text += " Dotted lines: the level changed for good."
@@ -232,11 +239,24 @@ def _reading(gains: DailyGains, analysis: ChannelAnalysis, first: date) -> str:
         text += " Grey: days without a reading, counted nowhere."
     if gains.corrections:
         text += " Triangles: days on which the counter fell, their reach unknown."
+    text += _highest(analysis, first)
     ahead = _expected(analysis)
     if ahead and _top(gains, first, ahead) is not None:
         high = max(one.high for one in ahead.days)
         text += f" The interval goes on beyond the axis, to {short(high)}."
     return text
+
+
+def _clock(analysis: ChannelAnalysis) -> str:
+    return analysis.coverage.clock if analysis.coverage.present else "UTC"
+
+
+def _highest(analysis: ChannelAnalysis, first: date) -> str:
+    """Explain the highest dot, if it is clearly above the others."""
+    found = analysis.peak
+    if not found.present or found.day < first or found.ratio < _CLEARLY:
+        return ""
+    return f" The highest dot: {highest_day(found)}."
 
 
 def _description(views: ViewGrowth, analysis: ChannelAnalysis) -> str:

@@ -7,7 +7,7 @@ one document, so a page, a print and a JSON file have the same content.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from jobs.charts.chart import reading, table, undrawn
 from jobs.charts.headline import headline
 from jobs.charts.key_figures import KeyFigure, key_figures
 from jobs.charts.making import made
+from jobs.charts.spoken import spoken
 from jobs.charts.staleness import old_since, old_words
 from jobs.charts.tile import Tile, tile
 from jobs.charts.what_changed import what_changed
@@ -27,7 +28,7 @@ from jobs.recommendations import why_none
 from runner.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
 
     from jobs.analysis import ChannelAnalysis
@@ -124,7 +125,8 @@ class Document:
     *headline* is the finding in one sentence. *link* is a web address or None. *as_of* is the last
     observation, None without any. *footnote* is what each printed page says of the data.
     *without_evidence* are the subjects without a finding. *similar* are the most similar of
-    *compared* channels.
+    *compared* channels. *links* are the addresses of items, by their titles.
+    *reach* is what is counted of items, in words, *most_viewed* the heading of their list.
     """
 
     title: str
@@ -152,6 +154,9 @@ class Document:
     notes: Sequence[str]
     not_told: Sequence[str]
     methods: Sequence[str]
+    links: Mapping[str, str]
+    reach: str
+    most_viewed: str
 
 
 def compose(
@@ -172,40 +177,63 @@ def compose(
     stored), *source_note* says where the data comes from, *today* is the day of the report, beside
     which data may be old. The same arguments give the same document: it depends on no clock.
     """
+    platform = analysis.platform
+
+    def say(sentences: Iterable[str]) -> list[str]:
+        return [spoken(sentence, platform) for sentence in sentences]
+
     items, coverage, asked = analysis.items, analysis.coverage, made(draw_answers, answers)
     return Document(
         title=channel.title,
-        headline=headline(analysis),
+        headline=spoken(headline(analysis), platform),
         platform=PLATFORMS.get(analysis.platform, ""),
         link=_safe_link(channel.url),
         generated=channel.generated,
         cautions=[*_old(analysis, today), *story.cautions(analysis)],
-        covered=story.covered(analysis),
+        covered=spoken(story.covered(analysis), platform),
         source=source_note,
         footnote=_footnote(analysis, source_note),
         tile=tile(channel.id, channel.title),
         as_of=coverage.last_at if coverage.present else None,
         thing=noun(analysis.platform),
-        key_figures=key_figures(analysis),
-        what_changed=what_changed(analysis),
-        why_it_matters=story.why_it_matters(analysis),
-        advice=[_advice(each) for each in recommendations],
-        why_none=why_none(analysis),
+        key_figures=[_said(one, platform) for one in key_figures(analysis)],
+        what_changed=say(what_changed(analysis)),
+        why_it_matters=say(story.why_it_matters(analysis)),
+        advice=[_advice(each, platform) for each in recommendations],
+        why_none=spoken(why_none(analysis), platform),
         without_evidence=[one["about"] for one in answers if one["strength"] == NO_EVIDENCE],
         figures=[_figure(chart) for chart in ([*charts, asked] if asked else charts)],
         top=[_row(item) for item in items.top] if items.present else [],
         similar=[_similar(one) for one in (similar or {}).get("nearest", [])],
         compared=(similar or {}).get("compared", 0),
-        notes=coverage.notes if coverage.present else [],
-        not_told=story.missing_reasons(analysis),
-        methods=story.methods(analysis),
+        notes=say(coverage.notes) if coverage.present else [],
+        not_told=say(story.missing_reasons(analysis)),
+        methods=say(story.methods(analysis)),
+        links=_links(analysis),
+        reach=spoken("Views", platform),
+        most_viewed=spoken(f"The most viewed {noun(platform)}s", platform),
     )
+
+
+def _links(analysis: ChannelAnalysis) -> dict[str, str]:
+    """Return the addresses of the items that sentences name, where a source gives them."""
+    named = [*analysis.items.top, *analysis.items.standouts] if analysis.items.present else []
+    known = [(one.title, one.url) for one in named]
+    if analysis.peak.present and analysis.peak.title:
+        known.append((analysis.peak.title, analysis.peak.url))
+    return {title: link for title, url in known if (link := _safe_link(url))}
+
+
+def _said(one: KeyFigure, platform: Platform) -> KeyFigure:
+    band = one.band and replace(one.band, words=spoken(one.band.words, platform))
+    label, note = spoken(one.label, platform), spoken(one.note, platform)
+    return replace(one, label=label, note=note, band=band)
 
 
 def _footnote(analysis: ChannelAnalysis, source_note: str) -> str:
     """What each page of a print says of its data: the days' zone, gaps, source, last reading."""
     found = analysis.coverage
-    parts = ["Days are UTC."]
+    parts = [f"Days are {found.clock}." if found.present else "Days are UTC."]
     if found.present and found.days_missing:
         was = "was" if found.days_missing == 1 else "were"
         where = f" around {day(found.gaps[0].first)}" if len(found.gaps) == 1 else ""
@@ -222,8 +250,9 @@ def _old(analysis: ChannelAnalysis, today: date | None) -> list[story.Caution]:
     return [] if newest is None else [story.Caution("Old data.", old_words(newest))]
 
 
-def _advice(found: Advised) -> Advice:
-    return Advice(found.advice, found.title, found.strength, found.evidence["sentence"])
+def _advice(found: Advised, platform: Platform) -> Advice:
+    title, sentence = (spoken(one, platform) for one in (found.title, found.evidence["sentence"]))
+    return Advice(found.advice, title, found.strength, sentence)
 
 
 def _figure(chart: DrawnFrom) -> Figure:

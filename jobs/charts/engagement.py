@@ -62,7 +62,7 @@ def engagement(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         reading=(
             f"Each dot is one {thing} with at least {FEWEST_VIEWS} views, by publication; "
             "the line is the median, the band the middle half."
-            + (f" {beyond} at the upper edge lie beyond it." if beyond else "")
+            + (f" At the upper edge {beyond} more, higher still." if beyond else "")
         ),
         description=(
             f"Likes per 1,000 views of {counted(found.items, thing)}: median "

@@ -125,4 +125,4 @@ def _title(
         first = min(expected, key=lambda one: one.day)
         return f"Next: {milestone_name(first, platform)} {milestone_ahead(first)}"
     newest = reached[0]
-    return f"{milestone_name(newest, platform)} reached on {day(newest.day)}".capitalize()
+    return f"{milestone_name(newest, platform)} reached on {day(newest.day)}"

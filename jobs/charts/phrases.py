@@ -9,11 +9,14 @@ from jobs.analysis.wording import day, noun, number, period, short, signed, time
 from runner.wording import counted
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from jobs.analysis import ChannelAnalysis
     from jobs.analysis.cadence import Cadence, Rhythm
     from jobs.analysis.growth import SubscriberGrowth, WeekChange
     from jobs.analysis.items import RankedItem
     from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
+    from jobs.analysis.peak import Peak
     from jobs.channel.records import Platform
 
 RHYTHMS: Final[dict[Rhythm, str]] = {
@@ -88,6 +91,30 @@ def standout(item: RankedItem) -> str:
     """Return how far an item stands out: “A title” (3 May 2026) reached 4.8× …."""
     when = "" if item.published_at is None else f" ({day(item.published_at.date())})"
     return f"“{item.title}”{when} reached {times(item.ratio or 0)} the views usual here at its age"
+
+
+def highest_day(found: Peak) -> str:
+    """Return a peak and what explains it: “3 May 2026 with 9,120 views, 3.1× the usual …”."""
+    text = (
+        f"{day(found.day)} with {short(found.views)} views, {times(found.ratio)} the "
+        f"{short(found.usual)} usual around it"
+    )
+    match found.why:
+        case "platform":
+            return f"{text}: the counters caught up that day on most channels"
+        case "late":
+            return f"{text}: the counter had not moved, or was not read, the day before"
+        case "item":
+            brought = min(found.item_views or 0, found.views)
+            return f"{text}; “{found.title}” brought {short(brought)} of them"
+        case "published":
+            when = "that day" if _day_of(found) == found.day else "the day before"
+            return f"{text}; “{found.title}” came out {when}"
+    return f"{text}; nothing in this data says why"
+
+
+def _day_of(found: Peak) -> date | None:
+    return None if found.published_at is None else found.published_at.date()
 
 
 def often(found: Cadence, platform: Platform) -> str:

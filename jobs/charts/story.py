@@ -34,8 +34,9 @@ _FEW_HITS = 0.3
 _UNEVEN, _EVEN = 3.0, 1.5
 _METHODS: Final = (
     (
-        "All days and times are UTC. A day without a reading of the day before has no views of "
-        "its own: gaps, falling counters and zeros that stand for “not read” never count as growth."
+        "Days of daily views are {clock}, all other days and times UTC. A day without a reading of "
+        "the day before has no views of its own: gaps, falling counters and zeros that stand for "
+        "“not read” never count as growth."
     ),
     (
         "Weeks are compared weekday by weekday, with a bootstrap interval widened for few values; "
@@ -100,6 +101,8 @@ def covered(analysis: ChannelAnalysis) -> str:
     parts = [period(found.first_at.date(), found.last_at.date())]
     if found.days_observed:
         parts.append(f"{counted(found.days_observed, 'day')} of channel counters")
+    elif analysis.growth.present and analysis.growth.views.present:
+        parts.append(f"{counted(analysis.growth.views.days, 'day')} of views")
     if found.items_listed:
         parts.append(counted(found.items_listed, noun(analysis.platform)))
     return " · ".join(parts)
@@ -117,6 +120,7 @@ def missing_reasons(analysis: ChannelAnalysis) -> list[str]:
     with_views = growth.present and growth.views.present
     with_subscribers = growth.present and growth.subscribers.present
     with_likes = engagement.present and engagement.likes.present
+    listed = analysis.coverage.present and analysis.coverage.items_listed
     sections = [
         growth,
         *((growth.views, growth.subscribers) if growth.present else ()),
@@ -133,11 +137,9 @@ def missing_reasons(analysis: ChannelAnalysis) -> list[str]:
         *((analysis.items_daily,) if analysis.items.present else ()),
         *((analysis.next_day, analysis.reach) if analysis.items.present else ()),
         *((analysis.reach.change,) if analysis.items.present and analysis.reach.present else ()),
-        analysis.formats,
+        *((analysis.formats,) if listed else ()),
         *((analysis.formats.comparison,) if analysis.formats.present else ()),
-        analysis.catalogue,
-        analysis.cadence,
-        engagement,
+        *((analysis.catalogue, analysis.cadence, engagement) if listed else ()),
         *((engagement.likes, engagement.comments) if engagement.present else ()),
     ]
     reasons = [section.reason for section in sections if not section.present]
@@ -149,7 +151,8 @@ def methods(analysis: ChannelAnalysis) -> list[str]:
     things, ahead = f"{noun(analysis.platform)}s", analysis.forecast
     found = ahead.views if ahead.present else ahead
     method = found.method if found.present else "where there is one"
-    return [sentence.format(things=things, method=method) for sentence in _METHODS]
+    clock = analysis.coverage.clock if analysis.coverage.present else "UTC"
+    return [sentence.format(things=things, method=method, clock=clock) for sentence in _METHODS]
 
 
 def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
@@ -158,8 +161,9 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
     if ahead.present and ahead.views.present:
         views = ahead.views
         yield (
-            f"If nothing changes, the next 7 days bring about {short(views.week)} views "
-            f"({views.level:.0%} interval {short(views.week_low)} to {short(views.week_high)})."
+            f"At the present pace, the next 7 days bring about {short(views.week)} views"
+            f"{_after(analysis)} ({views.level:.0%} interval {short(views.week_low)} to "
+            f"{short(views.week_high)})."
         )
     yield from _next_milestone(analysis)
     yield from _next_day(analysis)
@@ -178,6 +182,15 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
             f"({rate_basis(found)}), {RHYTHMS[found.rhythm]}; half of them within "
             f"{pause(found.median_gap_days)} of the one before."
         )
+
+
+def _after(analysis: ChannelAnalysis) -> str:
+    """Return what the last week brought, so that a forecast has something beside it."""
+    growth = analysis.growth
+    week = growth.views.week if growth.present and growth.views.present else None
+    if week is None or not week.present:
+        return ""
+    return f", after {short(7 * week.last_mean)} in the last 7"
 
 
 def _next_milestone(analysis: ChannelAnalysis) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.analysis.wording import noun, short, times
 from jobs.charts import vega_lite as vl
+from jobs.charts.spoken import spoken
 from jobs.charts.theme import BLUE, INK, ORANGE, SHORT_LABELS, WIDTH, finished, rows, trimmed
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def top_items(_data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             if compared
             else "Views at the last reading."
         ),
-        description="; ".join(f"{value['label']}: {value['text']} views" for value in values) + ".",
+        description=f"{spoken('Views', analysis.platform)}: "
+        + "; ".join(f"{value['label']}: {value['text']}" for value in values)
+        + ".",
     )
 
 
@@ -81,4 +84,6 @@ def _title(found: Items, things: str) -> str:
     if second.views > 0 and first.views >= 2 * second.views:
         lead = times(first.views / second.views)
         return f"“{trimmed(first.title, _CHARACTERS)}” leads with {lead} the views of the next"
+    if len(found.top) == found.counted:
+        return f"All {found.counted:,} {things}, the most viewed first"
     return f"The {len(found.top)} most viewed of {found.counted:,} {things}"

@@ -104,7 +104,8 @@ def _panels(data: ChannelData, analysis: ChannelAnalysis) -> Iterator[_Panel]:
         yield _Panel("views", "Views a day", found.views, view_points(data))
     if found.subscribers.present:
         # An owner's export has gains and no count: the unit says since when.
-        about = found.subscribers.unit.capitalize()
+        unit = found.subscribers.unit
+        about = f"{unit[:1].upper()}{unit[1:]}"
         yield _Panel("subscribers", about, found.subscribers, subscriber_points(data))
     if found.likes.present:
         yield _Panel("likes", "Likes per 1,000 views", found.likes, like_points(data))

@@ -179,7 +179,7 @@ def _pause(
     # If all pauses are alike, “more than 7 days” would only split a week from a week and a minute.
     if not long.any() or np.median(pauses[long]) < UNLIKE * np.median(pauses[~long]):
         return within, ()
-    span = f"{number(limit)} days" if limit >= 1 else f"{number(24 * limit)} hours"
+    span = _span(limit)
     question = Question(
         subject="pause",
         key="pause:long",
@@ -237,3 +237,8 @@ def _length(of: Sample, things: str) -> Iterator[Question]:
             avoid=f"Make fewer {things} {name}.",
             belongs=(minutes > low) & (minutes <= high),
         )
+
+
+def _span(days: float) -> str:
+    value, unit = (number(days), "day") if days >= 1 else (number(24 * days), "hour")
+    return f"{value} {unit}{'' if value in {'1', '1.0'} else 's'}"

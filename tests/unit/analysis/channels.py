@@ -41,6 +41,7 @@ class Item:
     tags: tuple[str, ...] = ()
     live: bool | None = None
     left_day: float | None = None
+    url: str | None = None
 
 
 def channel_data(
@@ -84,6 +85,7 @@ def channel_data(
                 "\n".join(item.tags) or None,
                 item.live,
                 None if item.left_day is None else START + item.left_day * DAY,
+                item.url,
             )
             for i, item in enumerate(items)
         ],
@@ -116,6 +118,7 @@ def of_reading(reading: ChannelReading) -> ChannelData:
                 "\n".join(i.tags) or None,
                 i.live,
                 None,
+                i.url,
             )
             for i in reading.items
         ],

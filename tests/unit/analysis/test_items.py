@@ -99,4 +99,4 @@ def test_engagement_leaves_out_items_with_few_views() -> None:
     assert isinstance(found.likes, Rate)
     assert (found.likes.items, found.likes.median) == (6, 40)
     assert isinstance(found.comments, Missing)
-    assert found.comments.reason == "The source tells no comments."
+    assert found.comments.reason == "The source gives no comments."
