@@ -55,7 +55,7 @@ def test_report_of_a_podcast_has_no_views() -> None:
 def test_report_links_the_video_that_it_names() -> None:
     """The title of an item is a link to it where a source gave its address, and only a web one."""
     url = "https://www.youtube.com/watch?v=abcdefghijk"
-    items = [*catalogue(60), Item(115.0, views=900_000, title="The <hit>", read_day=139.0, url=url)]
+    items = [*catalogue(60), Item(115.0, views=900_000, title="The <hit>", url=url)]
     html = _html(items)
     assert f'“<a href="{url}" rel="noreferrer">The &lt;hit&gt;</a>”' in html
     assert f'<td class="title" dir="auto"><a href="{url}"' in html
