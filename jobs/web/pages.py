@@ -219,7 +219,6 @@ def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute
             charts=[one for one in charts if said is None or one.key != _MAIN_CHART],
             advice=[] if analysis is None else await store.analyses.recommendations(analysis.id),
             has_report=await store.renderings.report_path(channel.id) is not None,
-            queues=dashboard.queues,
             channel_assets=fingerprint(),
         )
 

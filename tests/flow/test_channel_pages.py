@@ -155,8 +155,11 @@ async def test_channel_is_renamed_and_its_report_made_from_the_page(
     assert found.title == f"New {MARKUP}"
     await _sent(browser, "/channels/make")
     await _sent(browser, "/channels/make")
-    listed = await browser.get("/queues/analytics", params={"text": "alert"})
-    assert listed.text.count("run_analytics</a>") == 1
+    page = await browser.get("/channels/one", params={"id": CHANNEL.id})
+    link = re.search(r'href="(/jobs\?arg[^"]+)"', page.text)
+    assert link is not None
+    listed = await browser.get(link[1])
+    assert listed.text.count(">run_analytics<") == 1
 
 
 async def test_only_addresses_are_looked_at(browser: httpx.AsyncClient) -> None:
