@@ -169,7 +169,7 @@ async def test_whoever_retries_it_reads_its_id(redis_url: str, redis: QueueClien
         path = f"/api/queues/{QUEUE}/jobs/{rows[1].job_id}"
         answer = await browser.post(path, json={"action": "run"}, headers=bearer)
         assert answer.json() == {"found": "dead", "done": True, "job_id": "report:1"}
-        form = {"queue": QUEUE, "action": "run", "id": [rows[2].job_id, "gone"], "back": "/dead"}
+        form = {"queue": QUEUE, "action": "run", "id": [rows[2].job_id, "gone"], "back": "/jobs"}
         answer = await browser.post("/act", data=form, headers=bearer)
         page = await browser.get(answer.headers["location"], headers=bearer)
         assert "1 goes on under the id that its caller chose" in page.text
