@@ -13,7 +13,7 @@ from arq.utils import timestamp_ms, to_ms, to_unix_ms
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner import chance, codec
@@ -22,7 +22,8 @@ from runner.blocking import BlockingClient
 from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.chunks import MOST
-from runner.broker.location import CONNECT_TIMEOUT_S, RedisLocation, is_same, location
+from runner.broker.cluster import SlotMovedError, SlotMovingError, SlotPool
+from runner.broker.location import CONNECT_TIMEOUT_S, RedisLocation, is_cluster, is_same, location
 from runner.broker.servers import Servers, servers_of
 from runner.checks import optional, text
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES, ClientMiddleware
@@ -43,6 +44,9 @@ T = TypeVar("T")
 
 _ANSWER_TIMEOUT_S = 10.0
 _KEEPALIVE_S = 30
+_NODE_TIMEOUT_S = 1.0
+"""How long to wait for a node of a cluster, before another is asked who the master is."""
+_SENT_AGAIN = 6
 _NO_LIMIT = 2**31
 _PROTOCOL = 2
 
@@ -109,6 +113,8 @@ class QueueClient(ArqRedis):
         strict_queues: bool,
     ) -> None:
         self.own_keys = own_keys
+        if isinstance(self.connection_pool, SlotPool):
+            self.connection_pool.slots.serve(own_keys)
         self.call_timeout_s = call_timeout_s
         self.max_body_bytes = max_body_bytes
         self.strict_queues = strict_queues
@@ -141,17 +147,22 @@ class QueueClient(ArqRedis):
 
     def _like_this(self, other: QueueClient) -> QueueClient:
         """Give *other* what this client was made with, except for where it is."""
+        own_keys = self.own_keys
+        if other.settings is not None:
+            in_one_slot = is_cluster(other.settings)
+            own_keys = keys.with_prefix(own_keys.prefix, in_one_slot=in_one_slot)
         other.job_serializer = self.job_serializer
         other.job_deserializer = self.job_deserializer
         other.expires_extra_ms = self.expires_extra_ms
         other._use(
-            self.own_keys,
+            own_keys,
             self.client_middleware,
             self.call_timeout_s,
             self.max_body_bytes,
             strict_queues=self.strict_queues,
         )
-        other.default_queue_name = self.default_queue_name
+        name = self.own_keys.queue_of(self.default_queue_name)
+        other.default_queue_name = own_keys.queue_key(name)
         other.servers = self.servers
         return other
 
@@ -275,7 +286,7 @@ class QueueClient(ArqRedis):
         where = self.at(request.queue)
         if not await where.enqueuer.put(request):
             return None
-        kind = _UnknownToArq if self.own_keys.prefix else ArqJob
+        kind = ArqJob if self.own_keys.are_arqs else _UnknownToArq
         return kind(
             request.job_id, where, _queue_name=queue_name, _deserializer=self.job_deserializer
         )
@@ -309,9 +320,9 @@ class QueueClient(ArqRedis):
         Return the results that are kept, as arq does.
 
         Raises:
-            ConfigurationError: The client has a prefix.
+            ConfigurationError: The client has a prefix, or a cluster.
         """
-        if self.own_keys.prefix:
+        if not self.own_keys.are_arqs:
             raise _refused("all_job_results", self.own_keys)
         return await super().all_job_results()
 
@@ -331,8 +342,8 @@ class _UnknownToArq(ArqJob):
 
 def _refused(what: str, own: Keys) -> ConfigurationError:
     return ConfigurationError(
-        f"{what}: arq looks under {keys.ARQ_BASE!r} alone, and this client's prefix is "
-        f"{own.prefix!r}: use runner.JobHandle(id, queue), which has state, result and abort"
+        f"{what}: arq looks under {keys.ARQ_BASE!r} alone, and this client's keys begin with "
+        f"{own.base!r}: use runner.JobHandle(id, queue), which has state, result and abort"
     )
 
 
@@ -360,8 +371,8 @@ def connect(
     Raises:
         ConfigurationError: *where* is not a Redis address, or *prefix* cannot be one.
     """
-    own_keys = keys.with_prefix(prefix)
     here = location(where) if isinstance(where, str) else where
+    own_keys = keys.with_prefix(prefix, in_one_slot=is_cluster(here))
     client = _open(here)
     client._use(  # noqa: SLF001 -- Sentinel makes it without them
         own_keys, client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues
@@ -405,6 +416,8 @@ def _open(settings: RedisSettings) -> QueueClient:
         options |= settings.beyond_arq
     if settings.sentinel:
         client = _sentinel_client(settings, options)
+    elif is_cluster(settings):
+        client = _cluster_client(settings, options)
     else:
         client = QueueClient(
             host=settings.host,
@@ -413,6 +426,19 @@ def _open(settings: RedisSettings) -> QueueClient:
             **options,
         )
     client.settings = settings
+    return client
+
+
+def _cluster_client(settings: RedisSettings, options: dict[str, Any]) -> QueueClient:
+    """Connect to the master of one slot; what it refuses since the slot moved is sent again."""
+    moved = [SlotMovedError, SlotMovingError]
+    backoff = ExponentialBackoff(cap=0.5, base=0.05)
+    retry = Retry(backoff, _SENT_AGAIN, supported_errors=tuple(moved))
+    options |= {"retry": retry, "retry_on_error": moved, "socket_connect_timeout": _NODE_TIMEOUT_S}
+    secured = bool(options.pop("ssl", False))
+    nodes: Any = settings.host
+    client = QueueClient(connection_pool=SlotPool(nodes, secured=secured, **options))
+    client.auto_close_connection_pool = True
     return client
 
 

@@ -37,13 +37,17 @@ T = TypeVar("T")
 
 _COPIES_WAIT_MS = 1000
 _TRIES = 4
+_TRIES_IN_A_CLUSTER = 30
+"""Until the call's time is over: an election takes seconds, and so does the move of a slot."""
 _FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.5
 
 
 class EnqueueScript(Protocol):
     """Runs the enqueue script, as `ScriptConnection` does."""
 
     own_keys: Keys
+    is_clustered: bool
 
     @property
     def sent(self) -> int:
@@ -235,7 +239,8 @@ class Sender:
 
         args = _in_short(queue, jobs) or in_full()
         pause_s, may_be_there = _FIRST_PAUSE_S, False
-        for tries_left in range(_TRIES - 1, -1, -1):
+        tries = _TRIES_IN_A_CLUSTER if self._script.is_clustered else _TRIES
+        for tries_left in range(tries - 1, -1, -1):
             sent = self._script.sent
             try:
                 replies: list[int] | int
@@ -249,7 +254,7 @@ class Sender:
                         raise AnswerLostError(str(error) or type(error).__name__) from error
                     raise
                 await self._pause(pause_s)
-                pause_s *= 3
+                pause_s = min(pause_s * 3, _LONGEST_PAUSE_S)
             else:
                 if isinstance(replies, list):
                     return replies

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner import codec
 from runner.broker import keys
-from runner.broker.location import location
+from runner.broker.location import is_cluster, location
 from runner.broker.servers import declare
 from runner.checks import shown
 from runner.decorator import BoundJob, Job
@@ -176,7 +176,9 @@ class WorkerSettings(WorkerOptions):
 
     @classmethod
     def _for_arq(cls, options: WorkerOptions) -> dict[str, Any]:
-        queue_name = keys.with_prefix(options.prefix).queue_key(options.queue)
+        where = location(cls.redis) if isinstance(cls.redis, str) else cls.redis
+        own = keys.with_prefix(options.prefix, in_one_slot=is_cluster(where))
+        queue_name = own.queue_key(options.queue)
         given = dict(cls._arq_options)
         return {
             "functions": [*map(JobFunction.of, cls.known_jobs()), *given.pop("functions", ())],
@@ -184,7 +186,7 @@ class WorkerSettings(WorkerOptions):
             "queue_name": queue_name,
             "health_check_key": queue_name + keys.HEALTH_SUFFIX,
             "health_check_interval": options.heartbeat_s,
-            "redis_settings": location(cls.redis) if isinstance(cls.redis, str) else cls.redis,
+            "redis_settings": where,
             "max_jobs": options.concurrency,
             "max_tries": options.max_retries + 1,
             # arq takes the longest timeout, and None cannot be compared.

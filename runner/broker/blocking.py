@@ -25,6 +25,7 @@ from redis.sentinel import Sentinel
 
 from runner import clock
 from runner.broker import keys
+from runner.broker.cluster import BlockingToMaster, SecuredBlockingToMaster, SlotPool
 from runner.broker.location import CONNECT_TIMEOUT_S
 from runner.errors import ConfigurationError
 
@@ -61,7 +62,11 @@ def blocking_twin(client: Redis, *, timeout_s: float = CONNECT_TIMEOUT_S) -> red
         master: redis.Redis = sentinel.master_for(pool.service_name, ssl=secured)  # type: ignore[no-untyped-call]
         return master
     kind: type[redis.connection.AbstractConnection] = redis.Connection
-    if "path" in options:
+    if isinstance(pool, SlotPool):
+        secured = issubclass(pool.connection_class, AsyncSSLConnection)
+        kind = SecuredBlockingToMaster if secured else BlockingToMaster
+        options["slots"] = pool.slots.copy()
+    elif "path" in options:
         kind = redis.UnixDomainSocketConnection
     elif issubclass(pool.connection_class, AsyncSSLConnection):
         kind = redis.SSLConnection
@@ -100,6 +105,7 @@ class BlockingPool:
     def __init__(self, client: Redis, *, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self.own_keys = keys.of(client)
+        self.is_clustered = isinstance(client.connection_pool, SlotPool)
         self._redis = blocking_twin(client, timeout_s=timeout_s / 4)
         self.reset()
         _pools.add(self)
@@ -241,6 +247,7 @@ class BlockingScript:
     def __init__(self, pool: BlockingPool, script: str) -> None:
         self._pool = pool
         self.own_keys = pool.own_keys
+        self.is_clustered = pool.is_clustered
         self._script = script
         self._sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._call = _Call()

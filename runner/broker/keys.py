@@ -1,7 +1,8 @@
 """
 Every Redis key, what it holds and how long it lives.
 
-Each begins with its application's base: `arq:`, or its prefix, such as `shop:`. The table has `arq:`.
+Each begins with its application's base: `arq:`, or its prefix, such as `shop:`; in a cluster with a
+tag behind it, `shop:{shop}:`. The table has `arq:`.
 
 arq's own layout, shared with stock arq clients and workers:
 
@@ -195,8 +196,14 @@ class Keys:
 
     @property
     def prefix(self) -> str:
-        """The application's prefix; '' for none: then stock arq uses these keys, too."""
-        return "" if self.base == ARQ_BASE else self.base
+        """The application's prefix, without the tag of a cluster; '' for none."""
+        before = self.base.partition("{")[0]
+        return "" if before == ARQ_BASE else before
+
+    @property
+    def are_arqs(self) -> bool:
+        """Whether stock arq uses these keys, too."""
+        return self.base == ARQ_BASE
 
     def queue_key(self, queue: str) -> str:
         """
@@ -247,19 +254,24 @@ def of(client: object) -> Keys:
     return own
 
 
-def with_prefix(prefix: str) -> Keys:
+def with_prefix(prefix: str, *, in_one_slot: bool = False) -> Keys:
     """
     Return the keys of an application with this prefix; '' for none.
+
+    in_one_slot: of a cluster, by a tag in each: `shop:{shop}:`, and `arq:{arq}:` without a prefix.
 
     Raises:
         ConfigurationError: It cannot be one.
     """
     refuse("connect", prefix_problem("prefix", prefix))
-    return _with_base(prefix or ARQ_BASE)
+    return _of_prefix(prefix, in_one_slot)
 
 
 @functools.lru_cache(maxsize=64)
-def _with_base(base: str) -> Keys:
+def _of_prefix(prefix: str, in_one_slot: bool) -> Keys:  # noqa: FBT001 -- cached
+    base = prefix or ARQ_BASE
+    if in_one_slot:
+        return Keys(f"{base}{{{base[:-1]}}}:")
     return ARQ if base == ARQ_BASE else Keys(base)
 
 

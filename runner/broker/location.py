@@ -26,17 +26,20 @@ class RedisLocation(RedisSettings):
     arq's settings, read from a URL.
 
     shown: that URL, without its password and its options, for messages. beyond_arq: what the URL
-    says that arq's settings have no place for, by redis-py's names.
+    says that arq's settings have no place for, by redis-py's names. cluster: *host* lists nodes of
+    a Redis Cluster.
     """
 
+    cluster: bool = False
     shown: str = "redis://localhost:6379"
     beyond_arq: dict[str, Any] = field(default_factory=dict)
 
 
 def location(url: str) -> RedisLocation:
     """
-    Return the settings of a `redis://`, `rediss://`, `unix://` or `redis+sentinel://` URL.
+    Return the settings of a URL: `redis://`, `rediss://` or `unix://`, or one of these.
 
+    Cluster: `redis+cluster://[user:password@]host:port[,host:port…]`, or `rediss+cluster://…`.
     Sentinel: `redis+sentinel://[user:password@]host:port[,host:port…]/service[/database]`.
 
     Behind a `?` it may have options, by redis-py's names; `address_options` has those there are.
@@ -51,6 +54,8 @@ def location(url: str) -> RedisLocation:
         "rediss": _server,
         "unix": _socket,
         "redis+sentinel": _sentinels,
+        "redis+cluster": _cluster,
+        "rediss+cluster": _cluster,
     }.get(scheme.lower())
     try:
         if not mark or read is None:
@@ -61,15 +66,21 @@ def location(url: str) -> RedisLocation:
     except _Unreadable as error:
         raise ConfigurationError(
             f"REDIS_URL is not a Redis address ({error}): "
-            "write it as redis://host:6379/0, rediss://…, unix:///path or redis+sentinel://…"
+            "write it as redis://host:6379/0, rediss://…, unix:///path, redis+sentinel://… or "
+            "redis+cluster://…"
         ) from None
 
 
 def is_same(one: RedisSettings, other: RedisSettings) -> bool:
     """Whether both are one place, however it is written."""
-    plain: dict[str, Any] = {"beyond_arq": {}}
+    plain: dict[str, Any] = {"beyond_arq": {}, "cluster": False}
     first, second = ({**plain, **vars(settings), "shown": ""} for settings in (one, other))
     return first == second
+
+
+def is_cluster(settings: RedisSettings) -> bool:
+    """Whether that is a Redis Cluster."""
+    return isinstance(settings, RedisLocation) and settings.cluster
 
 
 def shown(settings: RedisSettings) -> str:
@@ -113,18 +124,43 @@ def _socket(scheme: str, rest: str) -> RedisLocation:
     )
 
 
+def _cluster(scheme: str, rest: str) -> RedisLocation:
+    userinfo, at, rest = rest.rpartition("@")
+    username, colon, password = userinfo.partition(":")
+    rest, _, query = rest.partition("?")
+    addresses, _, path = rest.partition("/")
+    options, beyond_arq = read_options(query, secured=scheme == "rediss+cluster")
+    if options.pop("database", 0) or _database(path):
+        raise _Unreadable("a cluster has the database 0 alone")
+    return RedisLocation(
+        host=_nodes(addresses, "a node", 6379),
+        cluster=True,
+        ssl=scheme == "rediss+cluster",
+        **options,
+        beyond_arq=beyond_arq,
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        shown=f"{scheme}://{username}{':…' * bool(colon)}{at}{addresses}",
+    )
+
+
+def _nodes(addresses: str, what: str, port: int) -> list[tuple[str, int]]:
+    found = []
+    for address in addresses.split(","):
+        one = _split(address)
+        if not one.hostname:
+            raise _Unreadable(f"{what} has no host")
+        found.append((one.hostname, _port(one) or port))
+    return found
+
+
 def _sentinels(scheme: str, rest: str) -> RedisLocation:
     userinfo, at, rest = rest.rpartition("@")
     username, colon, password = userinfo.partition(":")
     rest, _, query = rest.partition("?")
     addresses, _, path = rest.partition("/")
     service, _, database = path.partition("/")
-    sentinels = []
-    for address in addresses.split(","):
-        one = _split(address)
-        if not one.hostname:
-            raise _Unreadable("a sentinel has no host")
-        sentinels.append((one.hostname, _port(one) or _SENTINEL_PORT))
+    sentinels = _nodes(addresses, "a sentinel", _SENTINEL_PORT)
     if not service:
         raise _Unreadable("it has no service name")
     options, beyond_arq = read_options(query, secured=False)

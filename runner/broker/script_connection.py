@@ -21,6 +21,7 @@ from redis.exceptions import InvalidResponse, NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner.broker import keys
+from runner.broker.cluster import SlotPool, ToMaster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +47,7 @@ class StageConnection:
 
     def __init__(self, redis: Redis) -> None:
         self.own_keys = keys.of(redis)
+        self.is_clustered = isinstance(redis.connection_pool, SlotPool)
         self._pool = redis.connection_pool
         self._protocol: RedisProtocol | None = None
         self._turn = asyncio.Lock()
@@ -265,18 +267,28 @@ class RedisProtocol(asyncio.Protocol):
                 if future is None or future.done():
                     continue
                 if isinstance(answer, Exception):
-                    future.set_exception(answer)
+                    future.set_exception(self._noted(answer))
                 else:
                     future.set_result(answer)
         except (InvalidResponse, IndexError) as error:
             self._fail(RedisConnectionError(f"a reply to no command: {error}"))
             self._transport.abort()
 
+    def _noted(self, error: Exception) -> Exception:
+        """In a cluster an answer may say that the slot is elsewhere: then close."""
+        if not isinstance(self._connection, ToMaster):
+            return error
+        noted = self._connection.noted(error)
+        if isinstance(noted, RedisConnectionError):
+            self._transport.abort()
+        return noted
+
     def connection_lost(self, error: Exception | None) -> None:
         """Raise in every caller that still waits."""
         if self._timer is not None:
             self._timer.cancel()
-        self._fail(RedisConnectionError(str(error or "Redis closed the connection")))
+        lost = RedisConnectionError(str(error or "Redis closed the connection"))
+        self._fail(self._noted(lost))
 
     def _look_for_overdue(self) -> None:
         """
@@ -295,7 +307,7 @@ class RedisProtocol(asyncio.Protocol):
         if due > now:
             self._timer = self._loop.call_at(due, self._look_for_overdue)
             return
-        self._fail(RedisTimeoutError(f"nothing came for {_SILENCE_S:g} s"))
+        self._fail(self._noted(RedisTimeoutError(f"nothing came for {_SILENCE_S:g} s")))
         self._transport.abort()
 
     def _fail(self, error: Exception) -> None:

@@ -311,11 +311,11 @@ class Worker(arq.worker.Worker):
                 self._pool.expires_extra_ms = self.expires_extra_ms
 
     def _refuse_another_prefix(self, pool: ArqRedis) -> None:
-        own, given = keys.with_prefix(self.options.prefix), keys.of(pool)
+        own, given = self.options.prefix, keys.of(pool).prefix
         if own != given:
             raise ConfigurationError(
-                f"the worker of {self.options.queue} has the prefix {own.prefix!r}, and its "
-                f"redis_pool {given.prefix!r}: give both the same"
+                f"the worker of {self.options.queue} has the prefix {own!r}, and its "
+                f"redis_pool {given!r}: give both the same"
             )
 
     def _setup(self) -> Setup:

@@ -190,7 +190,7 @@ async def test_what_arq_itself_would_look_for_is_refused(redis_url: str) -> None
     assert await shop.exists("shop:job:five")
     assert [one.job_id for one in await shop.queued_jobs()] == ["five"]
     for ask in (found.status, found.info, found.result, found.result_info, found.abort):
-        with pytest.raises(ConfigurationError, match=r"prefix is 'shop:': use runner\.JobHandle"):
+        with pytest.raises(ConfigurationError, match=r"begin with 'shop:': use runner\.JobHandle"):
             await ask()
     with pytest.raises(ConfigurationError, match="all_job_results"):
         await shop.all_job_results()

@@ -1,0 +1,170 @@
+"""An application in a real Redis Cluster: it is in one slot, whose master its clients follow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.crc import key_slot
+
+from runner import Batch, Bury, Context, JobState, connect, job
+from runner.admin import Admin, Found
+from runner.broker import keys
+from runner.current import using
+from runner.errors import ConfigurationError
+from runner.operations.metrics import all_jobs
+from runner.operations.processes import processes
+from runner.operations.queues import queue
+from tests.redis_cluster import NODE_TIMEOUT_S, RedisCluster, running_cluster
+from tests.runner_kit import eventually, soon, working
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from runner import QueueClient
+    from tests.redis_server import RedisServer
+
+pytestmark = pytest.mark.timeout(240)
+
+SHOP = "shop:"
+BASE = "shop:{shop}:"
+
+
+@job(queue="default", keep_result_s=600)
+async def add(_: Context, number: int) -> int:
+    """Return the next number."""
+    return number + 1
+
+
+@job(queue="default")
+async def doomed(_: Context) -> None:
+    """Fail for good."""
+    raise Bury("no")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RedisCluster]:
+    """Give a cluster for this module."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def client(cluster: RedisCluster) -> AsyncIterator[QueueClient]:
+    """Give a client of an application there, whose slot is empty."""
+    async with connect(cluster.url, prefix=SHOP) as client:
+        while found := [key async for key in client.scan_iter(match=f"{BASE}*", count=1000)]:
+            await client.delete(*found)
+        yield client
+
+
+async def test_application_works_in_one_slot(cluster: RedisCluster, client: QueueClient) -> None:
+    """Enqueues, results, batches, pauses, the dead set, and calls from threads."""
+    async with working(cluster.url, add, doomed, prefix=SHOP, heartbeat_s=0.2, poll_interval_s=0.2):
+        with using(client):
+            batch = Batch()
+            with batch.joined():
+                handles = await add.enqueue_many([{"number": n} for n in range(50)])
+                dead = await doomed.enqueue()
+            assert [await soon(one.result()) for one in handles] == list(range(1, 51))
+            threaded = await asyncio.to_thread(add.enqueue_sync, 7)
+            assert await asyncio.to_thread(lambda: threaded.result_sync(timeout_s=30)) == 8
+            await eventually(lambda: _is(dead, JobState.DEAD))
+            progress = await batch.progress(client)
+            assert (progress.waiting, progress.dead) == (0, 1)
+        assert (await queue(client, "default")).dead == 1
+        assert len(await processes(client, ["default"])) == 1
+        await eventually(lambda: _counts(client))
+    assert await Admin(client).run_now("default", dead.id) is Found.DEAD
+    found = [key.decode() async for key in client.scan_iter(count=1000)]
+    assert found
+    assert {key_slot(key.encode()) for key in found if key.startswith("shop")} == {
+        key_slot(BASE.encode())
+    }
+
+
+async def _is(handle: Any, state: JobState) -> bool:
+    return await handle.state() is state
+
+
+async def _counts(client: QueueClient) -> bool:
+    return {one.name for one in await all_jobs(client)} == {"add", "doomed"}
+
+
+async def test_client_finds_its_master_from_any_node(cluster: RedisCluster) -> None:
+    """Also from one that is a replica, or the master of others; nodes that are gone are passed."""
+    for node in cluster.nodes:
+        url = f"redis+cluster://127.0.0.1:1,{node.host}:{node.port}"
+        async with connect(url, prefix=SHOP) as client:
+            await client.set(BASE + "found", node.port)
+            pool: Any = client.connection_pool
+            assert pool.slots.master == ("127.0.0.1", cluster.master_of(BASE).port)
+            assert len(pool.slots.nodes) > 3
+
+
+async def test_moving_slot_is_waited_out_and_never_followed(
+    cluster: RedisCluster, client: QueueClient
+) -> None:
+    """While it moves nothing is written on either side; then all goes on where it is."""
+    async with working(cluster.url, add, prefix=SHOP):
+        with using(client):
+            first = await add.enqueue(1)
+            assert await soon(first.result()) == 2
+            for _ in range(3):
+                # In a thread: a loop that stands still would end its worker.
+                to, source = await asyncio.to_thread(_begin_move, cluster)
+                asked = asyncio.create_task(add.enqueue(2))
+                threaded = asyncio.create_task(asyncio.to_thread(add.enqueue_sync, 3))
+                await asyncio.sleep(0.5)
+                assert not asked.done()
+                assert not threaded.done()
+                await asyncio.to_thread(cluster.end_move, BASE, source, to)
+                assert await soon((await asked).result()) == 3
+                assert await soon((await threaded).result()) == 4
+                assert await soon(first.state()) is JobState.DONE
+
+
+def _begin_move(cluster: RedisCluster) -> tuple[RedisServer, RedisServer]:
+    to = cluster.others(cluster.master_of(BASE))[0]
+    return to, cluster.begin_move(BASE, to)
+
+
+async def test_killed_master_is_replaced_without_a_loss(
+    cluster: RedisCluster, client: QueueClient
+) -> None:
+    """Enqueues wait for the election; what was acknowledged with a copy runs."""
+    async with working(cluster.url, add, prefix=SHOP, heartbeat_s=0.2):
+        with using(client):
+            before = await add.options(copies=1).enqueue(1)
+            master = await asyncio.to_thread(cluster.master_of, BASE)
+            killed_at = time.monotonic()
+            await asyncio.to_thread(master.kill)
+            after = await add.enqueue(2)
+            took_s = time.monotonic() - killed_at
+            assert took_s < 3 * NODE_TIMEOUT_S + 3
+            assert await soon(before.result()) == 2
+            assert await soon(after.result()) == 3
+            threaded = await asyncio.to_thread(add.enqueue_sync, 3)
+            assert await soon(threaded.result()) == 4
+            await asyncio.to_thread(master.start)
+            assert await asyncio.to_thread(cluster.master_of, BASE) is not master
+
+
+async def test_arqs_own_classes_are_refused(client: QueueClient) -> None:
+    """They know `arq:` alone, also where there is no prefix."""
+    async with connect(_url_of(client)) as plain:
+        assert keys.of(plain).base == "arq:{arq}:"
+        assert keys.of(plain).prefix == ""
+        found = await plain.enqueue_job("add", 1)
+        assert found is not None
+        with pytest.raises(ConfigurationError, match=r"begin with 'arq:\{arq\}:'"):
+            await found.status()
+        await plain.delete(*[key async for key in plain.scan_iter(match="arq:{arq}:*")])
+
+
+def _url_of(client: QueueClient) -> str:
+    assert client.settings is not None
+    nodes: Any = client.settings.host
+    return f"redis+cluster://{nodes[0][0]}:{nodes[0][1]},{nodes[1][0]}:{nodes[1][1]}"

@@ -1,0 +1,142 @@
+"""A real Redis Cluster for tests: three masters and a replica of each, on free ports."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.crc import key_slot
+
+from tests.redis_server import RedisServer, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NODE_TIMEOUT_S = 2.0
+_MASTERS = 3
+_SLOTS = 16384
+_READY_WITHIN_S = 60.0
+
+
+class RedisCluster:
+    """Six servers: the first three are masters at first, each with a third of the slots."""
+
+    def __init__(self) -> None:
+        self.nodes: list[RedisServer] = []
+
+    @property
+    def url(self) -> str:
+        """The `REDIS_URL` of the cluster."""
+        return f"redis+cluster://{','.join(f'{one.host}:{one.port}' for one in self.nodes)}"
+
+    def master_of(self, key: str) -> RedisServer:
+        """Return the master of *key*'s slot, as a node that answers sees it."""
+        slot = key_slot(key.encode())
+        for node in self.nodes:
+            try:
+                ranges: Any = _ask(node, "CLUSTER", "SLOTS")
+            except redis.RedisError:
+                continue
+            for first, last, (_, port, *_), *_ in ranges:
+                if first <= slot <= last:
+                    return next(one for one in self.nodes if one.port == port)
+        raise AssertionError(f"nobody knows the slot {slot}")
+
+    def others(self, than: RedisServer) -> list[RedisServer]:
+        """Return the masters beside *than*."""
+        ranges: Any = _ask(than, "CLUSTER", "SLOTS")
+        ports = {one[2][1] for one in ranges} - {than.port}
+        return [one for one in self.nodes if one.port in ports]
+
+    def begin_move(self, key: str, to: RedisServer) -> RedisServer:
+        """Let the slot of *key* be on its way to *to*; return the master that it leaves."""
+        slot, source = key_slot(key.encode()), self.master_of(key)
+        _ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", _id(source))
+        _ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", _id(to))
+        return source
+
+    def end_move(self, key: str, source: RedisServer, to: RedisServer) -> None:
+        """Move the keys of the slot, and say to all whose it is."""
+        slot = key_slot(key.encode())
+        while keys := _ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 1000):
+            _ask(source, "MIGRATE", to.host, to.port, "", 0, 5000, "KEYS", *keys)
+        for node in (
+            to,
+            source,
+            *(one for one in self.nodes if one is not to and one is not source),
+        ):
+            try:
+                if _ask(node, "ROLE")[0] == b"master":
+                    _ask(node, "CLUSTER", "SETSLOT", slot, "NODE", _id(to))
+            except redis.RedisError:
+                continue  # it is down, and will learn it
+
+    def start(self, stack: ExitStack) -> None:
+        """Start the servers, and make them a cluster."""
+        for _ in range(2 * _MASTERS):
+            options = (
+                *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
+                *("--cluster-node-timeout", str(round(NODE_TIMEOUT_S * 1000))),
+                *("--cluster-replica-validity-factor", "0"),
+            )
+            node = RedisServer(append_only=True, options=options)
+            stack.callback(node.close)
+            node.start()
+            self.nodes.append(node)
+        masters, replicas = self.nodes[:_MASTERS], self.nodes[_MASTERS:]
+        for number, node in enumerate(masters):
+            first, end = _SLOTS * number // _MASTERS, _SLOTS * (number + 1) // _MASTERS
+            _ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            _ask(node, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+        for node in self.nodes[1:]:
+            bus = node.options[node.options.index("--cluster-port") + 1]
+            _ask(self.nodes[0], "CLUSTER", "MEET", node.host, node.port, bus)
+        _until(lambda: all(_info(one)["cluster_known_nodes"] == "6" for one in self.nodes))
+        for replica, master in zip(replicas, masters, strict=True):
+            _until(lambda: _follows(replica, master))  # noqa: B023 -- called at once
+        _until(lambda: all(_info(one)["cluster_state"] == "ok" for one in self.nodes))
+        _until(lambda: all(_ask(one, "ROLE")[3] == b"connected" for one in replicas))
+
+
+@contextmanager
+def running_cluster() -> Iterator[RedisCluster]:
+    """Yield a cluster that serves all slots."""
+    with ExitStack() as stack:
+        cluster = RedisCluster()
+        cluster.start(stack)
+        yield cluster
+
+
+def _ask(node: RedisServer, *command: Any) -> Any:
+    connection: Any = redis.Connection(host=node.host, port=node.port, socket_timeout=5)  # type: ignore[no-untyped-call]
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    finally:
+        connection.disconnect()
+
+
+def _id(node: RedisServer) -> str:
+    return str(_ask(node, "CLUSTER", "MYID").decode())
+
+
+def _info(node: RedisServer) -> dict[str, str]:
+    lines = _ask(node, "CLUSTER", "INFO").decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def _follows(replica: RedisServer, master: RedisServer) -> bool:
+    try:
+        _ask(replica, "CLUSTER", "REPLICATE", _id(master))
+    except redis.ResponseError:
+        return False  # it has not met its master yet
+    return True
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline, "the cluster does not come up"
+        time.sleep(0.05)
