@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.channels.plain import as_data
 from benchmarks.lists import open_list
+from benchmarks.rows import Row, share
 from jobs.analysis.randomness import generator
 from jobs.recommendations.similar import Profile, profile_of
 from jobs.recommendations.similar.comparison import chance_of
@@ -32,6 +33,8 @@ from jobs.recommendations.words import words
 from jobs.sources import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from scipy import sparse
 
@@ -98,6 +101,11 @@ async def _evaluate(path: Path) -> dict[str, Any] | None:
         "ours, half that parameters were chosen on": _shares(ours, names, chosen),
         "ours, other half": _shares(ours, names, ~chosen),
         "five nearest by strength": _by_strength(ours, names, by_chance),
+        "rows": [
+            row.as_json()
+            for half, asked in (("all", every), ("other half", ~chosen))
+            for row in _rows((path.name, half), ours, names, asked)
+        ],
     }
 
 
@@ -128,6 +136,22 @@ def _shares(
     order = np.argsort(-alike, axis=1, kind="stable")[asked]
     same = names[order] == names[asked][:, None]
     return {f"nearest {rank}": round(float(same[:, :rank].mean()), 4) for rank in RANKS}
+
+
+def _rows(
+    name: tuple[str, str],
+    similarity: NDArray[Any],
+    names: NDArray[np.str_],
+    asked: NDArray[np.bool_],
+) -> Iterator[Row]:
+    """Yield the shares of the nearest of the channels *asked* with their category, with cases."""
+    shares = _shares(similarity, names, asked)
+    for rank in RANKS:
+        cases = int(np.count_nonzero(asked)) * rank
+        found = shares[f"nearest {rank}"]
+        yield share(
+            "same category", name[0], f"{name[1]}, nearest {rank}", round(found * cases), cases
+        )
 
 
 def _by_strength(
