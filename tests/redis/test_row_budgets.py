@@ -49,7 +49,7 @@ async def test_list_of_large_jobs_is_a_small_page(redis: QueueClient, kind: str)
     login = LoginSettings(tokens={OPERATE: Role.OPERATE})
     async with visiting_at_once(redis, login) as (browser, _):
         for path in (
-            "/jobs?state=dead",
+            "/jobs?state=dead",  # by error: the newest of each
             "/jobs?state=dead&by=each",
             "/api/queues/default/jobs?state=dead",
             "/jobs/default/j1",
@@ -57,4 +57,4 @@ async def test_list_of_large_jobs_is_a_small_page(redis: QueueClient, kind: str)
             answer = await browser.get(path, headers=BEARER)
             assert answer.status_code == 200
             assert len(answer.content) < MOST_BYTES, f"{path}: {len(answer.content)}"
-            assert "j1" in answer.text
+            assert ("j59" if path == "/jobs?state=dead" else "j1") in answer.text
