@@ -40,6 +40,7 @@ from jobs.channel.scope import Measure, Scope
 from jobs.channel.text import one_line
 from jobs.sources import identity
 from jobs.sources.csv import companions
+from jobs.sources.csv.duplicates import CONTRADICTS
 from jobs.sources.csv.fact_files import Batch
 from jobs.sources.csv.facts import (
     CHANNEL_ID,
@@ -79,6 +80,7 @@ _MAPPED = f"{KIND}+"
 _VERSION = 3
 """Raise it when the same file would give other facts."""
 
+_UNREAD_NAMED = 10
 _CLOCKS_DIFFER = timedelta(days=1)
 _OF_CHANNELS = (OBSERVED_AT, *CHANNEL_COUNTERS)
 _COUNTS = (OBSERVED_AT, ITEM_ID, "subscribers", "items", *ITEM_COUNTERS, *GAINS)
@@ -232,6 +234,7 @@ def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND
     _refuse_gains(text, files)
     if not files.summary.rows:
         raise SourceError(text.location, "has no usable row", why_none(source.rejects))
+    _refuse_undated_readings(source)
     _refuse_steps(source)
     return source
 
@@ -245,6 +248,24 @@ def _refuse_gains(text: Text, files: FactFiles) -> None:
         )
         remedy = "Map it to gained_views or gained_subscribers, with observed_at as its day"
         raise SourceError(text.location, reason, remedy)
+
+
+def _refuse_undated_readings(source: CsvSource) -> None:
+    """Refuse what reads its items again and again, where no column is known to say when."""
+    found = source.files.summary
+    if found.first_at is not None or found.rejected <= found.rows:
+        return
+    contradicts = pl.col(PROBLEM).str.starts_with(CONTRADICTS)
+    again = sum(part.filter(contradicts).height for part in source.files.rejects())
+    if again > found.rows:
+        names = ", ".join(source.unread[:_UNREAD_NAMED]) or "none"
+        raise SourceError(
+            source.ref.location,
+            f"has {again:,} more rows of its {counted(found.rows, 'item')}, with other counters, "
+            "and no column that is known to say when each was read",
+            "Map that column to observed_at (`pipeline mapping FILE` begins the map); "
+            f"not read: {names}",
+        )
 
 
 def _refuse_steps(source: CsvSource) -> None:

@@ -13,6 +13,9 @@ from jobs.sources.header import LINE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CONTRADICTS = "contradicts"
+"""So begins the problem of a row that has other values than the one that counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deduplicated:
@@ -56,5 +59,5 @@ def _contradicting(earlier: pl.DataFrame, kept: pl.DataFrame, key: Sequence[str]
     beside = earlier.join(kept, on=key, how="left", suffix=" kept", nulls_equal=True)
     compared = [name for name in earlier.columns if name not in {LINE, *key}]
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name} kept")) for name in compared)
-    problem = pl.format("contradicts line {}, which counts", pl.col(f"{LINE} kept"))
+    problem = pl.format(f"{CONTRADICTS} line {{}}, which counts", pl.col(f"{LINE} kept"))
     return beside.filter(~same).with_columns(problem.alias(PROBLEM))

@@ -18,7 +18,7 @@ def renamed(names: Sequence[str]) -> Mapping[str, str]:
     known = _known()
     found: dict[str, str] = {}
     for name in names:
-        ours = known.get(_bare(name))
+        ours = known.get(_folded(_bare(name)))
         if ours is not None and ours not in names and ours not in found.values():
             found[name] = ours
     return found
@@ -30,8 +30,16 @@ def _bare(name: str) -> str:
     return rest if mark and part in _PARTS else name
 
 
+def _folded(name: str) -> str:
+    """The name without the marks that one program sets between its words, and another does not."""
+    return name.translate(_NO_MARKS)
+
+
+_NO_MARKS = str.maketrans("", "", " ._-")
+
+
 @cache
 def _known() -> Mapping[str, str]:
     path = Path(__file__).parent.parent / "words" / "lists.toml"
     columns = tomllib.loads(path.read_text("utf-8"))["columns"]
-    return {name: ours for ours, names in columns.items() for name in (ours, *names)}
+    return {_folded(name): ours for ours, names in columns.items() for name in (ours, *names)}

@@ -143,3 +143,29 @@ def test_an_unknown_channel_is_an_error() -> None:
     """A channel that the file does not know is not an empty one."""
     with pytest.raises(SourceError, match="has no channel nobody"):
         read(row()).read("nobody")
+
+
+def followed(column: str) -> str:
+    """A list of the Data API's answers that reads two videos on four days, named by *column*."""
+    rows = "".join(
+        f"2026-01-0{day},{video},{CHANNEL},2025-12-24T10:00:00Z,{day * 100}\n"
+        for day in range(1, 5)
+        for video in (VIDEO, "a6x1WVSR-4U")
+    )
+    return f"{column},video_id,channel_id,published_at,view_count\n{rows}"
+
+
+@pytest.mark.parametrize("column", ["run_datetime_utc", "checked_at", "Tracked At", "snapshot"])
+def test_items_that_are_followed_have_a_snapshot_for_each_reading(column: str) -> None:
+    """Programs that follow videos call the time of a reading by many names."""
+    source = read_csv(followed(column))
+    assert not source.rejects
+    assert len(source.read(CHANNEL).item_snapshots) == 8
+
+
+def test_items_that_are_followed_at_no_known_time_are_refused() -> None:
+    """The last of several readings is not the only one, and publication is not its time."""
+    with pytest.raises(SourceError, match="no column that is known to say when each was read") as e:
+        read_csv(followed("wann"))
+    assert "6 more rows of its 2 items" in str(e.value)
+    assert "not read: wann" in str(e.value)
