@@ -392,12 +392,13 @@ def _open(settings: RedisSettings) -> QueueClient:
         "socket_timeout": _ANSWER_TIMEOUT_S,
         "health_check_interval": _KEEPALIVE_S,
         "retry": settings.retry,
-        "retry_on_error": settings.retry_on_error,
         # Newer versions of redis-py have other defaults: retries of their own, below ours, a small
         # pool, and another protocol.
         "max_connections": settings.max_connections or _NO_LIMIT,
         "protocol": _PROTOCOL,
     }
+    if settings.retry_on_error is not None:
+        options["retry_on_error"] = settings.retry_on_error
     if settings.retry_on_timeout:
         options["retry_on_timeout"] = True
     elif settings.retry is None and settings.retry_on_error is None:

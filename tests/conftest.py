@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from runner.broker import servers
 from tests import network_guard
 from tests.redis_server import RedisServer, running_redis
 
@@ -40,6 +42,20 @@ def _stays_at_home() -> Iterator[None]:
     yield
     if network_guard.violations:
         pytest.fail(f"connected to {', '.join(network_guard.violations)}: tests stay at home")
+
+
+@pytest.fixture(autouse=True)
+def _declares_for_itself(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A settings class of another test module that names a Redis says nothing about this test's."""
+    own = request.module.__name__
+    monkeypatch.setattr(
+        servers,
+        "_classes",
+        {
+            queue: weakref.WeakSet(one for one in classes if one.__module__ == own)
+            for queue, classes in servers._classes.items()
+        },
+    )
 
 
 @pytest.fixture(scope="session")

@@ -128,7 +128,7 @@ def moment_of(text: str, now: datetime | None) -> datetime | None:
 
 def badges_of(text: str) -> list[tuple[str, str]]:
     """
-    Read what was typed into the field of the list: badges such as `job:notify`, and any text.
+    Read what was typed into the field of the list: badges such as `state:dead`, and any text.
 
     A value with spaces stands in double quotes.
     """

@@ -176,15 +176,19 @@ async def test_search_is_bounded_and_says_how_far_it_came(
 ) -> None:
     """Without a match it stops after a number of jobs or a time, and can go on from there."""
     monkeypatch.setattr("runner.operations.jobs._SEARCHED", most)
-    monkeypatch.setattr("runner.operations.jobs._SEARCHED_FOR_S", for_s)
+    monkeypatch.setattr("runner.operations.jobs._STEP", 1000)
     await sync.enqueue_many([{"channel": str(n)} for n in range(6000)])
     page = await list_jobs(
-        redis, QUEUE, JobState.READY, CATALOG, where=Filter(text="nothing like it")
+        redis,
+        QUEUE,
+        JobState.READY,
+        CATALOG,
+        where=Filter(text="nothing like it"),
+        for_s=for_s,
     )
 
     looked_at = 5000 if for_s else 1000
     assert (page.rows, page.total, page.searched) == ([], 6000, looked_at)
-    monkeypatch.setattr("runner.operations.jobs._SEARCHED_FOR_S", 60.0)
     rest = await list_jobs(
         redis,
         QUEUE,
@@ -192,6 +196,7 @@ async def test_search_is_bounded_and_says_how_far_it_came(
         CATALOG,
         where=Filter(text='"5999"'),
         after=page.after,
+        for_s=60.0,
     )
     assert [row.arguments["channel"] for row in rest.rows] == ["5999"]
     assert rest.after is None
@@ -477,12 +482,16 @@ async def test_depth_keeps_the_peak_of_each_step_and_leaves_out_what_was_not_rea
     redis: QueueClient,
 ) -> None:
     """A short peak is drawn as high as it was, and a gap is a gap."""
+    seconds, _ = await redis.time()
+    begun_ms = (seconds - 3600) * 1000
     for number in (*range(50), *range(80, 100)):
         fields: Any = dict.fromkeys(
             ("running", "scheduled", "retrying", "dead", "oldest_wait_ms"), 0
         )
         fields["ready"] = 900 if number == 33 else 1
-        await redis.xadd(keys.ARQ.depth_prefix + QUEUE, fields, id=f"{number * 15_000 + 1}-0")
+        await redis.xadd(
+            keys.ARQ.depth_prefix + QUEUE, fields, id=f"{begun_ms + number * 15_000}-0"
+        )
 
     series = await depth(redis, QUEUE, points=10)
 

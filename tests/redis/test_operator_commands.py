@@ -171,12 +171,12 @@ def test_dead_job_is_retried_by_its_id(pipeline: Terminal) -> None:
     """It is ready again, and the audit log names who did that."""
     pipeline.let_die("mine")
     (row,) = pipeline.json("dead", "list", "--error", "bury")
-    assert (row["name"], row["attempts"]) == ("doomed", 1)
+    assert (row["name"], row["attempts_made"]) == ("doomed", 1)
 
     assert pipeline("dead", "retry", "mine")[:2] == (0, "mine: due now\n")
     assert pipeline.json("dead", "list") == []
     (row,) = pipeline.json("jobs", "list", "--state", "ready")
-    assert row["attempts"] == 0
+    assert row["attempts_made"] == 0
     found = pipeline.meanwhile(entries).entries
     assert found[0].action == "run"
     assert found[0].who.startswith("terminal:")

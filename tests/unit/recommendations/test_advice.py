@@ -119,7 +119,7 @@ def test_advice_on_a_partial_list_is_never_called_strong() -> None:
     ("items", "reason"),
     [
         ([], "lists no items"),
-        ([Item(7.0 * i) for i in range(50)], "tells no views"),
+        ([Item(7.0 * i) for i in range(50)], "gives no views of single items"),
         (catalogue(15), "15 videos can be compared"),
         (catalogue(40), "no difference was larger than chance explains"),
     ],

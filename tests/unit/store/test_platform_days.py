@@ -56,7 +56,8 @@ async def test_a_late_day_comes_with_every_channel(store: ChannelStore, tmp_path
     context = job_context(measure_platform_days, services)
     assert await measure_platform_days(context) == 2
     after = await store.readings.load("youtube3")
-    late = START.date() + timedelta(days=LATE)
+    # What is read at four in the morning came in on the day before.
+    late = START.date() + timedelta(days=LATE - 1)
     assert [(one.day, one.factor < 1) for one in after.platform_days] == [
         (late, True),
         (late + timedelta(days=1), False),
