@@ -53,8 +53,11 @@ async def _closing() -> AsyncIterator[None]:
 @pytest.fixture(scope="session")
 def snapshot() -> Snapshot:
     """Return what stands in Redis once everything has happened."""
+    stage.clear()  # the test before has left it to its own event loop
     with running_redis() as server:
-        return asyncio.run(standing.record(server.url))
+        found = asyncio.run(standing.record(server.url))
+    stage.clear()
+    return found
 
 
 @pytest.fixture
