@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import math
 import os
@@ -27,7 +26,6 @@ import statistics
 import subprocess
 import sys
 import threading
-import zipfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +36,7 @@ from benchmarks import figures
 from benchmarks.measure import MeasurementError, scratch
 from benchmarks.peers import HERE
 from benchmarks.redis_server import running_redis
+from benchmarks.revision import short_commit, unpack
 from benchmarks.systems.protocol import Request
 
 if TYPE_CHECKING:
@@ -227,7 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with scratch() as directory:
             folders = {name: directory / name for name in ("new", "old")}
             _copy_new(folders["new"])
-            commit = _unpack_old(options.revision, folders["old"])
+            commit = short_commit(options.revision)
+            unpack(commit, folders["old"], "runner")
             with running_redis(directory) as server:
                 comparison = Comparison(server, folders, max(1, options.jobs // _TURN))
                 for number in range(options.pairs):
@@ -273,24 +273,6 @@ def _copy_new(folder: Path) -> None:
     """Copy the current runner with its uncommitted changes, in case it is edited meanwhile."""
     caches = shutil.ignore_patterns("__pycache__")
     shutil.copytree(HERE.parent / "runner", folder / "runner", ignore=caches)
-
-
-def _unpack_old(revision: str, folder: Path) -> str:
-    """Unpack the runner of *revision*; return its short commit."""
-    commit = _git("rev-parse", "--verify", "--short", f"{revision}^{{commit}}").decode().strip()
-    packed = _git("archive", "--format=zip", commit, "runner")
-    zipfile.ZipFile(io.BytesIO(packed)).extractall(folder)
-    return commit
-
-
-def _git(*words: str) -> bytes:
-    git = shutil.which("git")
-    if git is None:
-        raise MeasurementError("no git on PATH")
-    done = subprocess.run([git, *words], check=False, capture_output=True, cwd=HERE.parent)
-    if done.returncode:
-        raise MeasurementError(f"git {words[0]}: {done.stderr.decode().strip()}")
-    return done.stdout
 
 
 def _table(found: Mapping[str, Found], ratios: Mapping[str, Ratio]) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import html
-import io
 import json
 import os
 import re
@@ -22,7 +21,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.lists import mapping_of
 from benchmarks.measure import MeasurementError
 from benchmarks.peers import HERE
+from benchmarks.revision import short_commit, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,8 +84,7 @@ def main() -> None:
     chosen = [one for one in SETS if one.name in options.sets.split(",")]
     same = True
     try:
-        commit = _git("rev-parse", "--verify", "--short", f"{options.revision}^{{commit}}")
-        before = _KEPT / commit.decode().strip()
+        before = _KEPT / short_commit(options.revision)
         after = Path(tempfile.mkdtemp(prefix="golden-"))
         for each in chosen:
             if not (before / each.name / "done").exists():
@@ -106,8 +104,7 @@ def _make(of: Set, data: Path, folder: Path, commit: str | None) -> None:
     code = HERE.parent
     if commit is not None:
         code = folder / "code"
-        packed = _git("archive", "--format=zip", commit, "pyproject.toml", *_PACKAGES)
-        zipfile.ZipFile(io.BytesIO(packed)).extractall(code)
+        unpack(commit, code, "pyproject.toml", *_PACKAGES)
     sources = [data / path for path in of.paths]
     mapping = mapping_of(sources[0]) if sources[0].is_file() else None
     # Before 2026-11-30 the command belonged to the settings.
@@ -177,16 +174,6 @@ def _shown(name: str, pair: Sequence[str], *, picture: bool) -> Iterator[str]:
     at = next((i for i, (a, b) in enumerate(zip(*pair, strict=False)) if a != b), 0)
     for each in pair:
         yield f"<pre>{html.escape(json.dumps(each[max(0, at - 200) : at + 400]))}</pre>\n"
-
-
-def _git(*words: str) -> bytes:
-    git = shutil.which("git")
-    if git is None:
-        raise MeasurementError("no git on PATH")
-    done = subprocess.run([git, *words], check=False, capture_output=True, cwd=HERE.parent)
-    if done.returncode:
-        raise MeasurementError(f"git {words[0]}: {done.stderr.decode().strip()}")
-    return done.stdout
 
 
 def _print(line: str) -> None:
