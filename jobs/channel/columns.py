@@ -34,6 +34,24 @@ ITEMS = (
 ITEM_SNAPSHOTS = ("item_id", "observed_at", "views", "likes", "comments")
 GAINS = ("day", "views", "subscribers")
 ITEM_GAINS = ("item_id", "day", "views")
+FIGURES = (
+    "first",
+    "last",
+    "views",
+    "impressions",
+    "click_through",
+    "watch_s",
+    "view_s",
+    "viewed",
+    "stayed",
+    "viewers",
+    "new_viewers",
+    "returning_viewers",
+    "subscribers",
+    "subscribers_gained",
+    "subscribers_lost",
+)
+ITEM_FIGURES = ("item_id", *FIGURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +59,7 @@ class ChannelColumns:
     """
     One channel's rows, by column. Times are microseconds since 1970, days are dates.
 
-    The channel's counters and gains are in order of time; the rest is unordered.
+    The channel's counters, gains and figures are in order of time; the rest is unordered.
     """
 
     channel: ChannelRecord
@@ -50,5 +68,7 @@ class ChannelColumns:
     item_snapshots: Columns
     gains: Columns
     item_gains: Columns
+    figures: Columns = ()
+    item_figures: Columns = ()
     scopes: Sequence[Scope] = ()
     platform_days: Sequence[PlatformDay] = ()

@@ -58,6 +58,26 @@ ITEM_SNAPSHOTS: Final = pl.Schema(
 )
 GAINS: Final = pl.Schema({"day": pl.Date(), "views": pl.Int64(), "subscribers": pl.Int64()})
 ITEM_GAINS: Final = pl.Schema({"item_id": pl.String(), "day": pl.Date(), "views": pl.Int64()})
+FIGURES: Final = pl.Schema(
+    {
+        "first": pl.Date(),
+        "last": pl.Date(),
+        "views": pl.Int64(),
+        "impressions": pl.Int64(),
+        "click_through": pl.Float64(),
+        "watch_s": pl.Int64(),
+        "view_s": pl.Int64(),
+        "viewed": pl.Float64(),
+        "stayed": pl.Float64(),
+        "viewers": pl.Int64(),
+        "new_viewers": pl.Int64(),
+        "returning_viewers": pl.Int64(),
+        "subscribers": pl.Int64(),
+        "subscribers_gained": pl.Int64(),
+        "subscribers_lost": pl.Int64(),
+    }
+)
+ITEM_FIGURES: Final = pl.Schema({"item_id": pl.String(), **FIGURES})
 
 _FEW: Final = 400
 
@@ -74,12 +94,13 @@ class ChannelData:
     - `item_snapshots`, the items' counters, one row per item and observation, by item, then time;
     - `gains` and `item_gains`, what came in on single days, from an owner's export, by day or by
       item and day. They are not differences of the counters above;
+    - `figures` and `item_figures`, what only an owner sees of a span of days (see
+      `records.Figures`), by its first and last day, or by item and these;
     - `scopes`, what the sources that say so are of;
     - `platform_days`, the days on which its platform counted late or caught up, in order of time.
 
     Raises:
-        ValueError: A table's columns are not those of `DAILY`, `ITEMS`, `ITEM_SNAPSHOTS`, `GAINS`
-            or `ITEM_GAINS`.
+        ValueError: A table's columns are not those of the schema above that has its name.
     """
 
     channel: ChannelRecord
@@ -88,6 +109,8 @@ class ChannelData:
     item_snapshots: pl.DataFrame
     gains: pl.DataFrame = field(default_factory=GAINS.to_frame)
     item_gains: pl.DataFrame = field(default_factory=ITEM_GAINS.to_frame)
+    figures: pl.DataFrame = field(default_factory=FIGURES.to_frame)
+    item_figures: pl.DataFrame = field(default_factory=ITEM_FIGURES.to_frame)
     scopes: tuple[Scope, ...] = ()
     platform_days: tuple[PlatformDay, ...] = ()
 
@@ -99,6 +122,8 @@ class ChannelData:
             ("item_snapshots", ITEM_SNAPSHOTS),
             ("gains", GAINS),
             ("item_gains", ITEM_GAINS),
+            ("figures", FIGURES),
+            ("item_figures", ITEM_FIGURES),
         ):
             found = getattr(self, name).schema
             if found != schema:
@@ -129,6 +154,9 @@ class ChannelData:
                 continue
             # Fingerprints are older than addresses, which change no finding.
             digest.update(_as_csv(table.drop("url", strict=False)).encode())
+        for table in (self.figures, self.item_figures):  # younger than fingerprints, too
+            if not table.is_empty():
+                digest.update(_as_csv(table).encode())
         return digest.hexdigest()
 
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from jobs.channel import columns
-from jobs.channel.data import DAILY, GAINS, ITEM_GAINS, ITEM_SNAPSHOTS, ITEMS, UTC_TIME, ChannelData
+from jobs.channel.data import (
+    DAILY,
+    FIGURES,
+    GAINS,
+    ITEM_FIGURES,
+    ITEM_GAINS,
+    ITEM_SNAPSHOTS,
+    ITEMS,
+    UTC_TIME,
+    ChannelData,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +38,8 @@ def as_data(found: ChannelColumns) -> ChannelData:
         item_snapshots=snapshots,
         gains=_frame(found.gains, columns.GAINS, GAINS),
         item_gains=_by_item(_frame(found.item_gains, columns.ITEM_GAINS, ITEM_GAINS)),
+        figures=_frame(found.figures, columns.FIGURES, FIGURES),
+        item_figures=_by_item(_frame(found.item_figures, columns.ITEM_FIGURES, ITEM_FIGURES)),
         scopes=tuple(found.scopes),
         platform_days=tuple(found.platform_days),
     )

@@ -6,24 +6,27 @@ time to time; one reading of them is a *snapshot*. Counters are stored as they w
 rounded, missing or falling one is a fact about the source, never corrected here.
 
 An owner's export has what came in on each day instead: a *gain*. Gains are never added up into a
-counter, since what came before the first day is not known.
+counter, since what came before the first day is not known. What only an owner sees, such as
+impressions and watch time, are the *figures* of a span of days.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from jobs.channel.scope import Scope
 
 EVER = datetime.min.replace(tzinfo=UTC)
 """Before any publication: `Listing.since` of a source that lists all its items."""
+
+FROM_THE_FIRST = date.min
+"""`Figures.first` of figures of a whole lifetime."""
 
 
 class Platform(StrEnum):
@@ -120,6 +123,41 @@ class ItemGain:
     views: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """
+    What only an owner sees, over the days *first* to *last*, both inclusive.
+
+    *impressions* are how often a thumbnail was shown, *click_through* the share of them that became
+    a view. *watch_s* is the time watched, in seconds, *view_s* that of the average view, *viewed*
+    the share of an item that the average view watched (over 1 where items run in a loop), *stayed*
+    the share that did not swipe away. *subscribers* are net. None means that the source gave none.
+    """
+
+    first: date
+    last: date
+    views: int | None = None
+    impressions: int | None = None
+    click_through: float | None = None
+    watch_s: int | None = None
+    view_s: int | None = None
+    viewed: float | None = None
+    stayed: float | None = None
+    viewers: int | None = None
+    new_viewers: int | None = None
+    returning_viewers: int | None = None
+    subscribers: int | None = None
+    subscribers_gained: int | None = None
+    subscribers_lost: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFigures(Figures):
+    """The figures of one item; those of a channel are no sum of its items'."""
+
+    item_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """One row or entry that could not be used: where it is, and why. Lines count from 1."""
@@ -165,6 +203,8 @@ class ChannelReading:
     item_snapshots: Sequence[ItemSnapshot] = ()
     channel_gains: Sequence[ChannelGain] = ()
     item_gains: Sequence[ItemGain] = ()
+    channel_figures: Sequence[Figures] = ()
+    item_figures: Sequence[ItemFigures] = ()
     rejects: Sequence[Reject] = field(default=())
     listing: Listing | None = None
     scope: Scope | None = None

@@ -30,6 +30,8 @@ What = Literal[
     "channel-snapshots",
     "gains",
     "item-gains",
+    "figures",
+    "item-figures",
     "forecasts",
     "recommendations",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from jobs.channel.data import UTC_TIME
+from jobs.channel.data import FIGURES, ITEM_FIGURES, UTC_TIME
 from jobs.spreadsheet import TO_QUOTE
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ _SCHEMAS: Final[dict[str, pl.Schema]] = {
     "channel-snapshots": _CHANNEL_SNAPSHOTS,
     "gains": _GAINS,
     "item-gains": _ITEM_GAINS,
+    "figures": pl.Schema({"channel_id": pl.String(), **FIGURES}),
+    "item-figures": pl.Schema({"channel_id": pl.String(), **ITEM_FIGURES}),
     "forecasts": _FORECASTS,
     "recommendations": _RECOMMENDATIONS,
 }
@@ -207,6 +209,8 @@ _KEYS: Final[dict[str, int]] = {
     "channel-snapshots": 2,
     "gains": 2,
     "item-gains": 3,
+    "figures": 3,
+    "item-figures": 4,
 }
 """The number of columns in the key of a row; rows begin with their key."""
 

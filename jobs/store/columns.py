@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, bindparam, select
 
-from jobs.channel.columns import DAILY, GAINS, ITEM_GAINS, ITEM_SNAPSHOTS, ITEMS, ChannelColumns
+from jobs.channel.columns import (
+    DAILY,
+    FIGURES,
+    GAINS,
+    ITEM_FIGURES,
+    ITEM_GAINS,
+    ITEM_SNAPSHOTS,
+    ITEMS,
+    ChannelColumns,
+)
 from jobs.channel.scope import Scope
 from jobs.store.channels import find
 from jobs.store.errors import NotStoredError
 from jobs.store.models import (
+    ChannelFiguresRow,
     ChannelGainRow,
     ChannelSnapshotRow,
+    ItemFiguresRow,
     ItemGainRow,
     ItemRow,
     ItemSnapshotRow,
@@ -66,6 +77,8 @@ def load(
         item_snapshots=read(ItemSnapshotRow, ITEM_SNAPSHOTS) if items else (),
         gains=gains,
         item_gains=read(ItemGainRow, ITEM_GAINS) if items else (),
+        figures=read(ChannelFiguresRow, FIGURES) if of_channel else (),
+        item_figures=read(ItemFiguresRow, ITEM_FIGURES) if items else (),
         scopes=_scopes(connection, channel_id) if of_channel else (),
         # An owner's gains are complete: no counter was late.
         platform_days=() if gains else _platform_days(connection, found.platform, daily),
@@ -100,12 +113,12 @@ _SCOPES = (
 
 @cache
 def _reading(model: type[Base], names: tuple[str, ...]) -> Select[Any]:
-    """Select a channel's rows; its own counters and gains by time, the order of their key."""
+    """Select a channel's rows; its own counters, gains and figures by time, as their key."""
     table = model.__table__
     columns = [
         epoch_us(table.c[name]) if isinstance(table.c[name].type, UtcDateTime) else table.c[name]
         for name in names
     ]
     query = select(*columns).where(table.c.channel_id == bindparam("channel_id", type_=String()))
-    by_time = model in {ChannelSnapshotRow, ChannelGainRow}
+    by_time = model in {ChannelSnapshotRow, ChannelGainRow, ChannelFiguresRow}
     return query.order_by(*table.primary_key) if by_time else query

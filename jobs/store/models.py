@@ -7,8 +7,10 @@ The tables.
               ├─ channel_schedules    when it is synced next
               ├─ channel_snapshots    its counters, one row per observation
               ├─ channel_gains        what came in on a day, from an owner's export
+              ├─ channel_figures      what only an owner sees, of a span of days
               ├─ items ─┬─ item_snapshots
-              │         └─ item_gains
+              │         ├─ item_gains
+              │         └─ item_figures
               ├─ analyses ─┬─ charts
               │            ├─ recommendations
               │            └─ renderings
@@ -248,6 +250,52 @@ class ItemGainRow(Base):
     item_id: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     views: Mapped[int | None]
+
+
+class _Figures:
+    """The columns of `records.Figures`, beside the key."""
+
+    views: Mapped[int | None]
+    impressions: Mapped[int | None]
+    click_through: Mapped[float | None]
+    watch_s: Mapped[int | None]
+    view_s: Mapped[int | None]
+    viewed: Mapped[float | None]
+    stayed: Mapped[float | None]
+    viewers: Mapped[int | None]
+    new_viewers: Mapped[int | None]
+    returning_viewers: Mapped[int | None]
+    subscribers: Mapped[int | None]
+    subscribers_gained: Mapped[int | None]
+    subscribers_lost: Mapped[int | None]
+
+
+class ChannelFiguresRow(_Figures, Base):
+    """What only an owner sees of a channel, from the day *first* to the day *last*."""
+
+    __tablename__ = "channel_figures"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    channel_id: Mapped[str] = _key_of("channels.id")
+    first: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[date] = mapped_column(primary_key=True)
+
+
+class ItemFiguresRow(_Figures, Base):
+    """The same of one item."""
+
+    __tablename__ = "item_figures"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["channel_id", "item_id"], ["items.channel_id", "items.item_id"], ondelete="CASCADE"
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    channel_id: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    first: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[date] = mapped_column(primary_key=True)
 
 
 class AnalysisRow(Base):

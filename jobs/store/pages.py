@@ -9,8 +9,10 @@ from sqlalchemy import String, bindparam, literal, select, tuple_
 
 from jobs.store.models import (
     AnalysisRow,
+    ChannelFiguresRow,
     ChannelGainRow,
     ChannelSnapshotRow,
+    ItemFiguresRow,
     ItemGainRow,
     ItemRow,
     ItemSnapshotRow,
@@ -23,7 +25,15 @@ if TYPE_CHECKING:
 
     from jobs.store.models import Base
 
-Kept = Literal["items", "item-snapshots", "channel-snapshots", "gains", "item-gains"]
+Kept = Literal[
+    "items",
+    "item-snapshots",
+    "channel-snapshots",
+    "gains",
+    "item-gains",
+    "figures",
+    "item-figures",
+]
 
 _MODELS: dict[Kept, type[Base]] = {
     "items": ItemRow,
@@ -31,6 +41,8 @@ _MODELS: dict[Kept, type[Base]] = {
     "channel-snapshots": ChannelSnapshotRow,
     "gains": ChannelGainRow,
     "item-gains": ItemGainRow,
+    "figures": ChannelFiguresRow,
+    "item-figures": ItemFiguresRow,
 }
 _PAGE = 20_000
 

@@ -11,8 +11,10 @@ from sqlalchemy import String, bindparam, func, select
 from jobs.store.channels import save_channel
 from jobs.store.listings import apply_listings
 from jobs.store.models import (
+    ChannelFiguresRow,
     ChannelGainRow,
     ChannelSnapshotRow,
+    ItemFiguresRow,
     ItemGainRow,
     ItemRow,
     ItemSnapshotRow,
@@ -28,7 +30,15 @@ if TYPE_CHECKING:
     from jobs.channel.records import ChannelReading
 
     Row = dict[str, Any]
-    _Counted = ItemRow | ChannelSnapshotRow | ItemSnapshotRow | ChannelGainRow | ItemGainRow
+    _Counted = (
+        ItemRow
+        | ChannelSnapshotRow
+        | ItemSnapshotRow
+        | ChannelGainRow
+        | ItemGainRow
+        | ChannelFiguresRow
+        | ItemFiguresRow
+    )
 
 
 def save_readings(connection: Connection, readings: Sequence[ChannelReading]) -> SyncCounts:
@@ -52,6 +62,8 @@ def save_readings(connection: Connection, readings: Sequence[ChannelReading]) ->
         ItemSnapshotRow: _merge(_item_snapshots(readings)),
         ChannelGainRow: _merge(_channel_gains(readings)),
         ItemGainRow: _merge(_item_gains(readings)),
+        ChannelFiguresRow: _merge(_channel_figures(readings)),
+        ItemFiguresRow: _merge(_item_figures(readings)),
     }
     # Saving the channel has locked it: nobody else adds to it between these counts.
     before = _count(connection, channel_id, given)
@@ -154,6 +166,19 @@ def _item_gains(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, 
     for reading in readings:
         for gain in reading.item_gains:
             yield (gain.item_id, gain.day), {"channel_id": reading.channel.id, **asdict(gain)}
+
+
+def _channel_figures(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:
+    for reading in readings:
+        for one in reading.channel_figures:
+            yield (one.first, one.last), {"channel_id": reading.channel.id, **asdict(one)}
+
+
+def _item_figures(readings: Sequence[ChannelReading]) -> Iterable[tuple[Hashable, Row]]:
+    for reading in readings:
+        for one in reading.item_figures:
+            key = (one.item_id, one.first, one.last)
+            yield key, {"channel_id": reading.channel.id, **asdict(one)}
 
 
 def _count(

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from jobs.store.models import (
+    ChannelFiguresRow,
     ChannelGainRow,
     ChannelRow,
     ChannelSnapshotRow,
+    ItemFiguresRow,
     ItemGainRow,
     ItemRow,
     ItemSnapshotRow,
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Children first, each by the key of its table: the databases cascade row by row.
-_LARGE = (ItemGainRow, ItemSnapshotRow, ItemRow, ChannelGainRow, ChannelSnapshotRow)
+_LARGE = (
+    ItemFiguresRow,
+    ItemGainRow,
+    ItemSnapshotRow,
+    ItemRow,
+    ChannelFiguresRow,
+    ChannelGainRow,
+    ChannelSnapshotRow,
+)
 
 
 def remove_channel(connection: Connection, channel_id: str) -> bool:

@@ -3,9 +3,11 @@ YouTube Studio's export of a channel: the tables in one folder, or in the zip th
 
     Totals       a row for each day, with what came in on it: the channel's gains
     Chart data   a row for each day and video: the gains of single videos
-    Table data   a row for each video, below a row `Total`: what it is, its counters in the range
-    a split      by country, traffic source or the like, of no day or video: left out, but for one
-                 whose parts are the whole day, such as subscribers and others
+    Table data   a row for each video, below a row `Total`: what it is, its counters in the range,
+                 and what only its owner sees
+    a split      by country, traffic source or the like, of no day or video: only its row `Total` is
+                 the channel's; and of one whose parts are the whole day, such as subscribers and
+                 others, their sum
 
 `role` recognises them by their columns, in any language, whatever their names. What they hold is
 read as follows.
@@ -19,6 +21,9 @@ read as follows.
   older video it is a part, and left out. The range is that of the days beside the table, else that
   in the folder's name; else the counts themselves may show that they are of one (`signs`). With
   none of these a table is read as if it were of the whole lifetime.
+- What only an owner sees of videos (`records.Figures`) is of the whole range, older videos
+  included; so are the channel's own, in the row `Total` of any table. A total that is not the sum
+  of the days beside it is of something else, and left out.
 - A chart holds the few videos that its owner left in it, the most viewed: without a table its
   items are successes only (see `ChannelRecord`), and so are those of a table that was cut.
 - Counters are observed at the end of the range or, where that is unknown, at the newest
@@ -36,10 +41,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from jobs.channel.records import (
+    FROM_THE_FIRST,
     ChannelGain,
     ChannelReading,
     ChannelRecord,
     ChannelSnapshot,
+    Figures,
+    ItemFigures,
     ItemGain,
     ItemRecord,
     ItemSnapshot,
@@ -52,6 +60,8 @@ from jobs.sources import identity
 from jobs.sources.description import joined, not_read, oddities, why_none
 from jobs.sources.source import SourceError, UnrecognisedError
 from jobs.sources.studio import signs
+from jobs.sources.studio.figures import fields_in, figures_of
+from jobs.sources.studio.names import english
 from jobs.sources.studio.role import DAY, ITEM, TITLE, Role
 from jobs.sources.studio.table import DURATION, PUBLISHED, StudioTable
 from jobs.sources.values import youtube_ids
@@ -66,7 +76,10 @@ if TYPE_CHECKING:
 
 KIND = "studio"
 
+_COUNTERS = ("views", "likes", "comments")
 _END_OF_DAY = time(23, 59, 59, tzinfo=UTC)
+_SAME_TOTAL = 0.02
+"""Totals that differ by more are of different things: corrections of views are smaller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +156,8 @@ def open_studio(
         raise SourceError(location, reason, "Export it by day: choose Daily above Studio's chart")
     place = place or str(Path(tables[0].location).parent)
     whose = identity.of_place(place, Platform.YOUTUBE)
-    reading, observed_at = _reading(whose, by_day, not_by_day)
+    splits = [StudioTable(role, file) for role, file in files if _has_total(role, file)]
+    reading, observed_at = _reading(whose, by_day, splits, not_by_day)
     if not (reading.channel_gains or reading.channel_snapshots or reading.items):
         raise SourceError(location, "has no usable row", why_none(reading.rejects))
     return StudioExport(
@@ -155,6 +169,10 @@ def open_studio(
         columns=sum(table.columns for table in by_day),
         unread=list(dict.fromkeys(name for table in by_day for name in table.unread)),
     )
+
+
+def _has_total(role: Role, file: Text) -> bool:
+    return role is Role.SPLIT and DAY not in english(file.header.names)
 
 
 def _by_day(tables: Sequence[StudioTable]) -> tuple[list[StudioTable], list[str]]:
@@ -181,7 +199,10 @@ def _channel(whose: identity.Identity) -> ChannelRecord:
 
 
 def _reading(
-    whose: identity.Identity, tables: Sequence[StudioTable], cautions: Sequence[str]
+    whose: identity.Identity,
+    tables: Sequence[StudioTable],
+    splits: Sequence[StudioTable],
+    cautions: Sequence[str],
 ) -> tuple[ChannelReading, datetime]:
     """What all tables hold together, and when the counters in them were read."""
     days = [day for table in tables for day in table.days()]
@@ -193,7 +214,11 @@ def _reading(
     channel = _channel(whose)
     if cuts or (of_videos and all(table.role is Role.CHART for table in of_videos)):
         channel = replace(channel, successes_only=True)
-    snapshots, parts = _item_snapshots(videos, first, observed_at)
+    begun, sign = _begun(videos, first)
+    snapshots, parts = _item_snapshots(videos, begun, sign, observed_at)
+    span = (begun.date() if begun else FROM_THE_FIRST, observed_at.date())
+    totals, others = _totals([*tables, *splits], *span)
+    unreadable = [f"{each.name}: {clause}" for each in tables for clause in each.cautions]
     logs = [table for table in tables if _is_log(table)]
     gains = _channel_gains([table for table in tables if table not in logs])
     item_gains = _item_gains([table for table in tables if table.role is Role.CHART], videos)
@@ -209,6 +234,8 @@ def _reading(
         channel_snapshots=_channel_snapshots(logs),
         channel_gains=gains,
         item_gains=item_gains,
+        channel_figures=[*_days(tables), *totals],
+        item_figures=[each for table in of_videos for each in _of_items(table, *span)],
         rejects=[reject for table in tables for reject in table.rejects],
         scope=Scope(
             first=first,
@@ -216,7 +243,7 @@ def _reading(
             measures=tuple(measures),
             clock="Pacific" if days else "",
             whole=False if cuts else None,
-            cautions=(*cautions, *taken, *cuts, *parts),
+            cautions=(*cautions, *taken, *cuts, *parts, *others, *unreadable),
         ),
     )
     return reading, observed_at
@@ -249,7 +276,7 @@ def _cut(table: StudioTable) -> str | None:
 
 def _videos(tables: Sequence[StudioTable]) -> pl.DataFrame:
     """Every video once: what it is, and its counters over the range where the table has them."""
-    counters = {"views": "views", "likes": "likes", "comments": "comments added"}
+    counters = dict(zip(_COUNTERS, ("views", "likes", "comments added"), strict=True))
     schema = pl.Schema(
         {
             **dict.fromkeys((ITEM, TITLE), pl.String()),
@@ -300,24 +327,32 @@ def _items(videos: pl.DataFrame, observed_at: datetime) -> list[ItemRecord]:
     ]
 
 
+def _begun(videos: pl.DataFrame, first: date | None) -> tuple[datetime | None, str]:
+    """When the range began, and what to say where only the counts show it; None if it is none."""
+    if first is not None:
+        return _midnight(first), ""
+    told = _counted(videos)
+    below = pl.any_horizontal((pl.col(name) < 0).fill_null(value=False) for name in _COUNTERS)
+    dated = told.drop_nulls(PUBLISHED).select(PUBLISHED, "views", below.alias("below"))
+    begun = signs.counted_from(list(dated.iter_rows()))
+    return begun, " (which the counts show, and nothing else says)" if begun else ""
+
+
+def _counted(videos: pl.DataFrame) -> pl.DataFrame:
+    return videos.filter(pl.any_horizontal(pl.col(_COUNTERS).is_not_null()))
+
+
 def _item_snapshots(
-    videos: pl.DataFrame, first: date | None, observed_at: datetime
+    videos: pl.DataFrame, begun: datetime | None, sign: str, observed_at: datetime
 ) -> tuple[list[ItemSnapshot], list[str]]:
     """
     The counters of videos that the range has from their first day, and a clause on the others.
 
     The table counts only a part of a video older than the range: that is no counter of it.
     """
-    names = ("views", "likes", "comments")
-    told = videos.filter(pl.any_horizontal(pl.col(names).is_not_null()))
-    begun, sign = _midnight(first) if first else None, ""
-    if begun is None:
-        below = pl.any_horizontal((pl.col(name) < 0).fill_null(value=False) for name in names)
-        dated = told.drop_nulls(PUBLISHED).select(PUBLISHED, "views", below.alias("below"))
-        begun = signs.counted_from(list(dated.iter_rows()))
-        sign = " (which the counts show, and nothing else says)" if begun else ""
+    told = _counted(videos)
     whole = told if begun is None else told.filter(pl.col(PUBLISHED) >= begun)
-    sound = [pl.when(pl.col(name) >= 0).then(pl.col(name)).alias(name) for name in names]
+    sound = [pl.when(pl.col(name) >= 0).then(pl.col(name)).alias(name) for name in _COUNTERS]
     snapshots = [
         ItemSnapshot(item_id, observed_at, *counters)
         for item_id, *counters in whole.select(ITEM, *sound).iter_rows()
@@ -327,6 +362,74 @@ def _item_snapshots(
         return snapshots, []
     of = f"{counted(parts, 'older item')} counted only from about {begun:%Y-%m-%d} on{sign}"
     return snapshots, [f"{of}: that is no counter of theirs"]
+
+
+def _of_items(table: StudioTable, first: date, last: date) -> list[ItemFigures]:
+    """What only an owner sees of each video, over the range of the table."""
+    fields = fields_in(table.rows)
+    rows = table.rows.with_columns(table.counter("views").alias("views"))
+    return [
+        ItemFigures(item_id=row[ITEM], first=first, last=last, views=row["views"], **known)
+        for row in rows.iter_rows(named=True)
+        if fields and table.role is Role.TABLE and (known := figures_of(row, fields))
+    ]
+
+
+def _days(tables: Sequence[StudioTable]) -> list[Figures]:
+    """What only an owner sees of each day; nothing of those before the channel began."""
+    found: dict[date, dict[str, object]] = {}
+    for table in tables:
+        fields = fields_in(table.rows) if table.role is Role.TOTALS and not _is_log(table) else []
+        rows = table.rows.with_columns(table.counter("views").alias("views"))
+        for row in rows.iter_rows(named=True):
+            known = figures_of(row, fields)
+            if known:
+                views = {} if row["views"] is None else {"views": row["views"]}
+                found.setdefault(row[DAY], {}).update({**known, **views})
+    ordered = sorted(found.items())
+    begun = next((at for at, (_, known) in enumerate(ordered) if any(known.values())), None)
+    told = [] if begun is None else ordered[begun:]
+    only_gains = {"views", "subscribers"}
+    return [
+        Figures(first=day, last=day, **known)  # type: ignore[arg-type]  # by their fields
+        for day, known in told
+        if set(known) - only_gains
+    ]
+
+
+def _totals(
+    tables: Sequence[StudioTable], first: date, last: date
+) -> tuple[list[Figures], list[str]]:
+    """The channel's own figures over the range, and a clause on totals of something else."""
+    known: dict[str, object] = {}
+    cautions = []
+    days = [each for each in tables if each.role is Role.TOTALS and not _is_log(each)]
+    for table in tables:
+        if not table.total_figures:
+            continue
+        other = next((each for each in days if _differs(table, each)), None)
+        if other is not None:
+            cautions.append(
+                f"the total of {table.name}, {table.total or 0:,} views, is not that of the days "
+                f"in {other.name}: it is left out"
+            )
+            continue
+        known = {"views": table.total, **table.total_figures, **known}
+    told = {name: value for name, value in known.items() if value is not None}
+    if not set(told) - {"views"}:
+        return [], cautions
+    return [Figures(first=first, last=last, **told)], cautions  # type: ignore[arg-type]
+
+
+def _differs(table: StudioTable, days: StudioTable) -> bool:
+    """Whether the total of *table* is not the sum of *days*, where both count the same views."""
+    name = table.total_of
+    if name not in days.rows.columns or table.total is None:
+        return False
+    views = days.rows[name]
+    if views.null_count():
+        return False
+    return abs(int(views.sum()) - table.total) > _SAME_TOTAL * max(table.total, 1)
 
 
 def _channel_gains(tables: Sequence[StudioTable]) -> list[ChannelGain]:

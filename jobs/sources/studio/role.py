@@ -17,7 +17,7 @@ TITLE = "video title"
 WHOLE_SPLITS = frozenset({"subscription status"})
 """Splits whose parts together are the whole day: each view is of exactly one of them."""
 
-_DIMENSIONS = frozenset(
+DIMENSIONS = frozenset(
     {
         *("geography", "traffic source", "viewer age", "viewer gender", "device type", "cities"),
         *("subscription status", "subscription source", "playlist", "operating system"),
@@ -62,4 +62,4 @@ def role_of(names: Sequence[str]) -> Role | None:
         return Role.TOTALS
     if DAY in others and len(others - {DAY}) == 1 and others & WHOLE_SPLITS:
         return Role.PARTS
-    return Role.SPLIT if others & _DIMENSIONS and others <= {*_DIMENSIONS, DAY} else None
+    return Role.SPLIT if others & DIMENSIONS and others <= {*DIMENSIONS, DAY} else None

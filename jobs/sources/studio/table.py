@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -27,8 +27,9 @@ from jobs.sources.csv.table import read_rows
 from jobs.sources.document import file_errors
 from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
+from jobs.sources.studio import figures
 from jobs.sources.studio.names import english
-from jobs.sources.studio.role import DAY, ITEM, TITLE
+from jobs.sources.studio.role import DAY, DIMENSIONS, ITEM, TITLE, Role
 from jobs.sources.values import durations
 from jobs.sources.values.totals import is_total
 
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
 
     from jobs.sources.csv.table import Damage
     from jobs.sources.document import Text
-    from jobs.sources.studio.role import Role
 
 PUBLISHED = "video publish time"
 DURATION = "duration"
 
 _COUNTERS = ("views", "engaged views", "subscribers", "likes", "comments added")
 _READ = (ITEM, TITLE, PUBLISHED, DURATION, DAY, *_COUNTERS)
+_WITH_FIGURES = (Role.TOTALS, Role.TABLE, Role.SPLIT)
 _ITEM_ID = r"^[A-Za-z0-9_-]{11}$"
 _CUT_AT = re.compile(r"(?<!\d)\d{2,4}(?!\d)")
 """The number in a note below a table, in any language: it shows so many rows, and no more."""
@@ -55,10 +56,16 @@ class StudioTable:
     A table that was read. rows: those that can be used; an empty cell is null.
 
     rows has `date` (days), `content`, `video title`, `video publish time` (times), `duration`
-    (seconds) and the counters, each only where the table has it. total: the views in its row of
-    totals. cut_at: how many rows it says that it shows. monthly: its days are months. unread: its
-    columns that are not read.
+    (seconds) and the counters, each only where the table has it, and what `figures` made of it. Of
+    a split only the row of totals is read.
+    total: the views in its row of totals, which are of the column *total_of*. total_figures: what
+    else that row has. cut_at: how many rows it says that it shows. monthly: its days are months.
+    unread: its columns that are not read. cautions: clauses on what could not be read.
     """
+
+    _came_and_went = frozenset(
+        figures.column_of(field) for field in ("subscribers_gained", "subscribers_lost")
+    )
 
     def __init__(self, role: Role, text: Text) -> None:
         self.role = role
@@ -67,12 +74,21 @@ class StudioTable:
         self.rejects: list[Reject] = []
         self.location = text.location
         self.total: int | None = None
+        self.total_of = ""
+        self.total_figures: dict[str, Any] = {}
+        self.cautions: list[str] = []
         self.cut_at: int | None = None
         self.monthly = False
         names = english(text.header.names)
         self.columns = len(names)
-        self.unread = [name for name in names if name not in _READ]
-        self.rows = self._sound(self._read(text, names))
+        self._wanted = {
+            *_READ,
+            *(figures.COLUMNS if role in _WITH_FIGURES else ()),
+            *(DIMENSIONS if role is Role.SPLIT else ()),
+        }
+        self.unread = [name for name in names if name not in self._wanted]
+        rows = self._read(text, names)
+        self.rows = rows.clear() if role is Role.SPLIT else self._sound(rows)
 
     @property
     def engaged_only(self) -> bool:
@@ -86,17 +102,26 @@ class StudioTable:
         return list(self.rows.select(pl.min(DAY), pl.max(DAY).alias("last")).row(0))
 
     def counter(self, name: str) -> pl.Expr:
-        """Return a counter, or null where the table has none; engaged views stand in for views."""
+        """
+        Return a counter, or null where the table has none.
+
+        Engaged views stand in for views, and subscribers gained less those lost for the net.
+        """
         if name == "views" and self.engaged_only:
             return pl.col("engaged views").alias(name)
-        return pl.col(name) if name in self.rows.columns else pl.lit(None, pl.Int64).alias(name)
+        if name in self.rows.columns:
+            return pl.col(name)
+        if name == "subscribers" and self._came_and_went <= set(self.rows.columns):
+            came, went = (pl.col(each) for each in sorted(self._came_and_went))
+            return (came - went).alias(name)
+        return pl.lit(None, pl.Int64).alias(name)
 
     def _read(self, text: Text, names: Sequence[str]) -> pl.DataFrame:
         """The rows as text, without those that speak of the table."""
         theirs = {
             their: ours
             for their, ours in zip(text.header.names, names, strict=True)
-            if ours in _READ
+            if ours in self._wanted
         }
         frames: list[pl.DataFrame] = []
         with file_errors(self.location), text.open() as file:
@@ -106,8 +131,10 @@ class StudioTable:
         rows = pl.concat(frames) if frames else pl.DataFrame()
         if rows.is_empty():
             raise SourceError(self.location, "holds a header and no rows")
-        first = ITEM if ITEM in rows.columns else DAY
-        return self._without_notes(rows, first) if first in rows.columns else rows
+        if self.role in _WITH_FIGURES:
+            rows = figures.with_figures(rows, self.cautions)
+        first = next(name for name in rows.columns if name in {ITEM, DAY, *DIMENSIONS})
+        return self._without_notes(rows, first)
 
     def _without_notes(self, rows: pl.DataFrame, first: str) -> pl.DataFrame:
         """Take out the row of totals, and the note that says where a table was cut."""
@@ -117,11 +144,15 @@ class StudioTable:
         if not totals.is_empty():
             view_column = next((c for c in ("views", "engaged views") if c in rows.columns), None)
             if view_column is not None:
+                self.total_of = view_column
                 read = with_whole_number(totals, view_column).select(parsed(view_column))
                 self.total = read.to_series()[0]
+            fields = figures.fields_in(totals)
+            self.total_figures = figures.figures_of(totals.row(0, named=True), fields)
         if first != ITEM or len(rows.columns) <= len((ITEM, LINE)):
             return rows
-        others = [name for name in rows.columns if name not in {first, LINE}]
+        read_of = {first, LINE, *figures.figure_columns(rows)}
+        others = [name for name in rows.columns if name not in read_of]
         alone = pl.all_horizontal(pl.col(name) == "" for name in others)
         noted = alone & ~pl.col(first).str.contains(_ITEM_ID)
         for note in rows.filter(noted)[first]:
@@ -174,6 +205,7 @@ class StudioTable:
             *([parsed(DAY).dt.date().alias(DAY)] if DAY in columns else []),
             *(text(name) for name in (ITEM, TITLE) if name in columns),
             *(parsed(name).alias(name) for name in typed),
+            *figures.figure_columns(rows),
         )
 
     def _reject(self, line: int, problem: str) -> Reject:

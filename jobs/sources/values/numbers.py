@@ -1,5 +1,5 @@
 """
-Whole numbers as people and spreadsheets write them; which mark means what is judged by column.
+Numbers as people and spreadsheets write them; which mark means what is judged by column.
 
 `1,200`, `1.200`, `1 200` and `1'200` are twelve hundred where each mark stands before three digits.
 `5.000` may be five or five thousand: the other cells of its column decide, and where none does, it
@@ -22,6 +22,10 @@ _PLAIN = re.compile(r"\+?(-?\d+)(?:[.,]0*)?")
 _LONG = re.compile(r"\d{4,}")
 _SHORTENED = re.compile(r"\d(?:\.\d+)?E\+\d{1,2}", re.IGNORECASE)
 """`2.28E+11`, which is how spreadsheets shorten a number."""
+
+_DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d*)?")
+_BEFORE_THREE = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}") for mark in ",."}
+"""What may be a number of four to six digits with a mark between thousands."""
 
 _FORMS = {
     mark: re.compile(
@@ -52,6 +56,51 @@ def reader(cells: Iterable[str], thousands: str = "") -> Callable[[str], int | N
         return _whole(seen)
 
     return read
+
+
+def decimals_reader(cells: Iterable[str]) -> Callable[[str], float | None]:
+    """
+    Return a function that reads the *cells* of one column, hours or per cent: a number, or None.
+
+    A mark before other than three digits, or after another mark, separates decimals; one that is
+    there twice in a cell separates thousands. A comma before three digits in each cell may be
+    either, and is then no number; a point is that of decimals, as programs write it.
+    """
+    seen = [_bare(cell) for cell in cells]
+    decimal = _decimal_mark(seen)
+
+    def read(cell: str) -> float | None:
+        bare = _bare(cell)
+        if decimal is None and any(mark in bare for mark in ",."):
+            return None
+        for mark in _MARKS:
+            if mark != decimal:
+                bare = bare.replace(mark, "")
+        bare = bare.replace(decimal or ".", ".")
+        return float(bare) if _DECIMAL.fullmatch(bare) else None
+
+    return read
+
+
+def _bare(cell: str) -> str:
+    return _seen(cell).removesuffix("%").strip()
+
+
+def _decimal_mark(cells: list[str]) -> str | None:
+    """The mark before decimals; None if commas may be that or between thousands."""
+    told = {mark for mark in ",." if any(_is_decimal(mark, cell) for cell in cells)}
+    if len(told) == 1:
+        return told.pop()
+    return None if told or any("," in cell for cell in cells) else "."
+
+
+def _is_decimal(mark: str, cell: str) -> bool:
+    """Whether *mark* can be nothing but that before decimals in *cell*."""
+    other = "." if mark == "," else ","
+    if cell.count(other) > 1 or 0 <= cell.find(other) < cell.find(mark):
+        return True
+    alone = cell.count(mark) == 1 and other not in cell
+    return alone and not _BEFORE_THREE[mark].fullmatch(cell)
 
 
 def _seen(cell: str) -> str:
