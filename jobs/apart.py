@@ -22,7 +22,10 @@ _MEMORY: Final = 2048 * _MIB
 _WALL_S: Final = 240.0
 
 DRAWING: Final = Limits(cpu_s=60.0, memory_bytes=_MEMORY, wall_s=120.0)
-"""For one chart or one report: a report takes about a second."""
+"""For all charts of a channel, or one report: either takes about a second."""
+
+ONE_CHART: Final = Limits(cpu_s=20.0, memory_bytes=_MEMORY, wall_s=120.0)
+"""For each chart by itself, once one of them ended the process that had all of them."""
 
 COMPUTING: Final = Limits(cpu_s=3600.0, memory_bytes=2 * _MEMORY, wall_s=1800.0)
 """For the analysis of what was read, and for comparing all channels."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from jobs import apart
 from jobs.lazy_import import imported
+from runner.errors import OffloadDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,13 +18,18 @@ if TYPE_CHECKING:
     from jobs.store import ChannelStore, StoredAnalysis, StoredChart
 
 
+_log = structlog.get_logger("jobs.charts")
+
+
 async def drawn_charts(
     store: ChannelStore, stored: StoredAnalysis, run: apart.Run = apart.in_thread
 ) -> list[StoredChart]:
     """
     Return the charts of *stored*: the saved ones, or if other code drew those, new ones.
 
-    *run* draws them. Durable afterwards: they are saved with the analysis.
+    *run* draws them. Durable afterwards: they are saved with the analysis. If one ends the process
+    that draws all of them, each is drawn by itself: those that end theirs are saved without a
+    picture, with the reason, and are tried anew the next time.
 
     Raises:
         NotStoredError: The analysis, or its channel, is not in the store.
@@ -33,7 +41,11 @@ async def drawn_charts(
         if saved and all(one.spec.get("usermeta", {}).get("code") == version for one in saved):
             return saved
     data = await store.readings.load(stored.channel_id)
-    charts = await run(_draw, data, stored.document, limits=apart.DRAWING)
+    try:
+        charts = await run(_draw, data, stored.document, limits=apart.DRAWING)
+    except OffloadDiedError as error:
+        _log.warning("charts are drawn one by one", channel=stored.channel_id, error=str(error))
+        charts = await _one_by_one(run, data, stored.document)
     await store.analyses.save_charts(stored.id, charts)
     return charts
 
@@ -46,6 +58,47 @@ def _draw(data: ChannelData, document: dict[str, Any]) -> list[StoredChart]:
 
     charts = build_charts(data, ChannelAnalysis.model_validate(document))
     return [StoredChart(each.key, each.title, each.spec, each.alt) for each in charts]
+
+
+async def _one_by_one(
+    run: apart.Run, data: ChannelData, document: dict[str, Any]
+) -> list[StoredChart]:
+    count = await run(_count, limits=apart.ONE_CHART)
+    drawn = await asyncio.gather(*(_by_itself(run, at, data, document) for at in range(count)))
+    return [one for one in drawn if one is not None]
+
+
+async def _by_itself(
+    run: apart.Run, at: int, data: ChannelData, document: dict[str, Any]
+) -> StoredChart | None:
+    try:
+        return await run(_draw_one, at, data, document, limits=apart.ONE_CHART)
+    except OffloadDiedError as error:
+        return await run(_lost, at, str(error), limits=apart.ONE_CHART)
+
+
+def _count() -> int:
+    from jobs.charts.build import CHARTS
+
+    return len(CHARTS)
+
+
+def _draw_one(at: int, data: ChannelData, document: dict[str, Any]) -> StoredChart | None:
+    from jobs.analysis import ChannelAnalysis
+    from jobs.charts.build import build_chart
+    from jobs.store import StoredChart
+
+    chart = build_chart(at, data, ChannelAnalysis.model_validate(document))
+    return None if chart is None else StoredChart(chart.key, chart.title, chart.spec, chart.alt)
+
+
+def _lost(at: int, reason: str) -> StoredChart:
+    from jobs.charts.build import lost_chart
+    from jobs.store import StoredChart
+
+    # Of no code's version: what ended it may have been the machine's lack of memory.
+    chart = lost_chart(at, reason, code="")
+    return StoredChart(chart.key, chart.title, chart.spec, chart.alt)
 
 
 def picture(spec: Mapping[str, Any]) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Format = Literal["html", "svg", "png", "pdf", "json"]
 
 
-@job(queue="default")
+@job(queue="default", timeout_s=900)
 async def render_visualization(
     ctx: Context, analysis_id: str, chart_key: str | None = None, file_format: Format = "html"
 ) -> str:

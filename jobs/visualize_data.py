@@ -8,13 +8,14 @@ from jobs.services import Services
 from runner import Context, job
 
 
-@job(queue="analytics")
+@job(queue="analytics", timeout_s=900)
 async def visualize_data(ctx: Context, analysis_id: str) -> int:
     """
     Make the charts of an analysis: their data and specification, not yet a picture.
 
     Durable afterwards: all charts of the analysis, under one key each. They are cached there: the
-    same data and the same code are not drawn a second time.
+    same data and the same code are not drawn a second time. One that cannot be drawn has the
+    reason in its place.
 
     Returns the number of charts.
 

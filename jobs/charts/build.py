@@ -13,7 +13,7 @@ from jobs.charts.engagement import engagement
 from jobs.charts.formats import formats
 from jobs.charts.items_ahead import items_ahead
 from jobs.charts.items_daily import items_daily
-from jobs.charts.making import made
+from jobs.charts.making import made, without_picture
 from jobs.charts.milestones import milestones
 from jobs.charts.months import months
 from jobs.charts.publish_times import publish_times
@@ -59,8 +59,19 @@ def build_charts(data: ChannelData, analysis: ChannelAnalysis) -> list[Chart]:
 
     *analysis* must be that of *data*. CPU-bound, about a tenth of a second.
     """
-    drawn = (made(draw, data, analysis) for draw in CHARTS)
-    return [in_words_of(chart, analysis.platform) for chart in drawn if chart is not None]
+    drawn = (build_chart(at, data, analysis) for at in range(len(CHARTS)))
+    return [chart for chart in drawn if chart is not None]
+
+
+def build_chart(at: int, data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
+    """Return the chart at *at* in `CHARTS`; None if *data* does not allow it."""
+    chart = made(CHARTS[at], data, analysis)
+    return None if chart is None else in_words_of(chart, analysis.platform)
+
+
+def lost_chart(at: int, reason: str, code: str) -> Chart:
+    """Return the place of the chart at *at* in `CHARTS`, which could not be made."""
+    return without_picture(CHARTS[at], reason, code)
 
 
 def in_words_of(chart: Chart, platform: Platform) -> Chart:

@@ -26,19 +26,28 @@ class Drawn:
     svg: str
 
 
-def drawn(document: Document, undrawable: Mapping[str, str]) -> list[Drawn]:
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of drawing a figure by itself: its SVG, or why there is none."""
+
+    svg: str
+    undrawn: str
+
+
+def drawn(document: Document, tried: Mapping[str, Tried]) -> list[Drawn]:
     """
     Draw the figures of *document*, in their order.
 
-    undrawable: by key those that are not to be tried, since they ended a process, and why.
+    tried: by key those that were drawn before, and are not drawn again.
     """
-    return [_drawn(figure, undrawable.get(figure.key, "")) for figure in document.figures]
+    return [_drawn(figure, tried.get(figure.key)) for figure in document.figures]
 
 
-def _drawn(figure: Figure, undrawable: str) -> Drawn:
-    reason = figure.undrawn or undrawable
-    if reason:
-        return Drawn(replace(figure, undrawn=reason), "")
+def _drawn(figure: Figure, tried: Tried | None) -> Drawn:
+    if figure.undrawn:
+        return Drawn(figure, "")
+    if tried is not None:
+        return Drawn(replace(figure, undrawn=tried.undrawn), tried.svg)
     try:
         return Drawn(figure, embedded_svg(figure.spec, figure.key))
     except Exception as error:  # noqa: BLE001 -- the renderer may fail at anything

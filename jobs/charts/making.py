@@ -23,11 +23,15 @@ def made(make: Callable[..., Chart | None], *data: Any) -> Chart | None:
     try:
         return make(*data)
     except Exception as error:  # noqa: BLE001 -- data from outside may be odd in any way
-        name = make.__name__.replace("_", " ")
-        _log.exception("chart not made", chart=name)
-        title = name.capitalize()
-        usermeta = {"code": code_version(), "undrawn": in_short(error)}
-        return Chart(name.replace(" ", "-"), title, {"usermeta": usermeta}, title)
+        _log.exception("chart not made", chart=make.__name__)
+        return without_picture(make, in_short(error), code_version())
+
+
+def without_picture(make: Callable[..., Chart | None], reason: str, code: str) -> Chart:
+    """Return the place of the chart that *make* should make, with the *reason* why it is empty."""
+    name = make.__name__.replace("_", " ")
+    spec = {"usermeta": {"code": code, "undrawn": reason}}
+    return Chart(name.replace(" ", "-"), name.capitalize(), spec, name.capitalize())
 
 
 def in_short(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from jobs.analysis import ChannelAnalysis
-from jobs.apart import DRAWING
+from jobs.apart import DRAWING, ONE_CHART
 from jobs.channel.summary import ReportSummary
 from jobs.charts.chart_file import render as render_chart
 from jobs.charts.document import compose
 from jobs.charts.drawing import embedded_svg
+from jobs.charts.figures import Tried
+from jobs.charts.making import in_short
 from jobs.charts.report import render_pages
 from jobs.charts.summary import change_of, content_of, series_of
 from jobs.charts.typeset import DEFAULT_PAPER
@@ -109,8 +111,9 @@ async def render_apart(
     """
     Return what `render` does, by *run*.
 
-    If a chart of a report ends the process that draws it, each is tried by itself; the report is
-    made without those that cannot be drawn, and says so.
+    If a report ends the process that makes it, each of its charts is drawn by itself; the report is
+    made without those that cannot be drawn, and says so. If the drawings end it, too, it is made
+    without any.
 
     Raises:
         OffloadDiedError: The report without charts, or the one chart, cannot be drawn.
@@ -121,40 +124,48 @@ async def render_apart(
     except OffloadDiedError:
         if request.chart is not None:
             raise
-        undrawable = await _undrawable(run, request.charts)
-        if not undrawable:
-            raise
-        return await run(render, request, file_format, paper, undrawable, limits=DRAWING)
+    tried = {
+        chart.key: found
+        for chart, found in zip(
+            request.charts,
+            await asyncio.gather(*(_by_itself(run, one) for one in request.charts)),
+            strict=True,
+        )
+    }
+    try:
+        return await run(render, request, file_format, paper, tried, limits=DRAWING)
+    except OffloadDiedError as error:
+        reason = f"with the charts, {error}"
+        none = {key: Tried("", one.undrawn or reason) for key, one in tried.items()}
+        return await run(render, request, file_format, paper, none, limits=DRAWING)
 
 
-async def _undrawable(run: Run, charts: Sequence[StoredChart]) -> dict[str, str]:
-    """Return by key which of *charts* end the process that draws them, and how."""
-    found: dict[str, str] = {}
-    for chart in charts:
-        try:
-            await run(_try, chart.spec, chart.key, limits=DRAWING)
-        except OffloadDiedError as error:
-            found[chart.key] = str(error)
-    return found
+async def _by_itself(run: Run, chart: StoredChart) -> Tried:
+    try:
+        return await run(_try, chart.spec, chart.key, limits=ONE_CHART)
+    except OffloadDiedError as error:
+        return Tried("", str(error))
 
 
-def _try(spec: Mapping[str, Any], key: str) -> None:
-    with suppress(Exception):  # what merely fails is told apart where the report is made
-        embedded_svg(spec, key)
+def _try(spec: Mapping[str, Any], key: str) -> Tried:
+    try:
+        return Tried(embedded_svg(spec, key), "")
+    except Exception as error:  # noqa: BLE001 -- the renderer may fail at anything
+        return Tried("", in_short(error))
 
 
 def render(
     request: Request,
     file_format: Format | ReportFormat,
     paper: Paper = DEFAULT_PAPER,
-    undrawable: Mapping[str, str] | None = None,
+    tried: Mapping[str, Tried] | None = None,
 ) -> Rendered:
     """
     Return the content of the file or, of a report as pictures, of the file of each page.
 
     CPU-bound, up to a second for a report: see `drawing`.
 
-    undrawable: by key the charts that are not tried, and why.
+    tried: by key the charts that were drawn before, and are not drawn again.
 
     Raises:
         ValueError: There is no such format; only a whole report has json.
@@ -173,7 +184,7 @@ def render(
         today=request.today,
     )
     return Rendered(
-        render_pages(document, file_format, paper=paper, undrawable=undrawable or {}),
+        render_pages(document, file_format, paper=paper, tried=tried or {}),
         ReportSummary(
             abs(change_of(request.analysis)),
             content_of(document, request.analysis),

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jobs.channel.text import clean_whole
-from jobs.charts.figures import drawn
+from jobs.charts.figures import Tried, drawn
 from jobs.charts.page import page
 from jobs.charts.typeset import DEFAULT_PAPER, typeset_report
 
@@ -29,7 +29,7 @@ ReportFormat = Literal["html", "pdf", "png", "svg", "json"]
 REPORT_FORMATS: Final[tuple[ReportFormat, ...]] = ("html", "pdf", "png", "svg", "json")
 
 _VERSION: Final = 1
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_NONE: Final[Mapping[str, Tried]] = MappingProxyType({})
 
 
 def render_pages(
@@ -37,15 +37,15 @@ def render_pages(
     file_format: ReportFormat,
     *,
     paper: Paper = DEFAULT_PAPER,
-    undrawable: Mapping[str, str] = _NONE,
+    tried: Mapping[str, Tried] = _NONE,
 ) -> list[bytes]:
     """
     Return *document* as files' contents: pictures are one for each page, all else is one file.
 
     Text is UTF-8, *paper* is the size of the pages.
 
-    A chart that cannot be drawn is left out, and the reason stands in its place; *undrawable* has
-    by key those that are not even tried. CPU-bound, up to a second: see `drawing`. The same
+    A chart that cannot be drawn is left out, and the reason stands in its place; *tried* has by key
+    those that are not drawn again. CPU-bound, up to a second: see `drawing`. The same
     document gives the same bytes. In every format, a label on top marks a channel as generated, or
     as known by its successes alone.
 
@@ -54,11 +54,11 @@ def render_pages(
     """
     match file_format:
         case "html":
-            return [page(document, drawn(document, undrawable)).encode()]
+            return [page(document, drawn(document, tried)).encode()]
         case "json":
-            return [_json(document, undrawable)]
+            return [_json(document, tried)]
         case "pdf" | "png" | "svg":
-            return typeset_report(document, drawn(document, undrawable), file_format, paper)
+            return typeset_report(document, drawn(document, tried), file_format, paper)
         case _:
             known = ", ".join(REPORT_FORMATS)
             raise ValueError(f"no such format: {file_format!r}; there are {known}")
@@ -69,16 +69,18 @@ def render_report(
     file_format: ReportFormat,
     *,
     paper: Paper = DEFAULT_PAPER,
-    undrawable: Mapping[str, str] = _NONE,
+    tried: Mapping[str, Tried] = _NONE,
 ) -> bytes:
     """Return what `render_pages` does, as one file's content: of pictures the first."""
-    return render_pages(document, file_format, paper=paper, undrawable=undrawable)[0]
+    return render_pages(document, file_format, paper=paper, tried=tried)[0]
 
 
-def _json(document: Document, undrawable: Mapping[str, str]) -> bytes:
+def _json(document: Document, tried: Mapping[str, Tried]) -> bytes:
     as_of = document.as_of
     figures = [
-        replace(each, undrawn=each.undrawn or undrawable.get(each.key, ""))
+        replace(
+            each, undrawn=each.undrawn or (tried[each.key].undrawn if each.key in tried else "")
+        )
         for each in document.figures
     ]
     document = replace(document, figures=figures)

@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs import apart
+from jobs import apart, drawn_charts
 from jobs.analysis import analyze
-from jobs.channel.records import SourceRef
+from jobs.channel.records import ChannelReading, ChannelSnapshot, SourceRef
 from jobs.charts import build_charts
-from jobs.charts.rendering import Request, render_apart
+from jobs.charts.build import CHARTS
+from jobs.charts.chart import undrawn
+from jobs.charts.rendering import Request, render, render_apart
 from jobs.drawn_charts import picture
 from jobs.sources import SourceError
 from jobs.sources.guard import read_apart
 from jobs.sources.memory import SourceMemory
 from jobs.sources.reader import SourceReader
-from jobs.store import StoredChart
+from jobs.store import StoredChart, migrate, open_store
 from runner.errors import OffloadDiedError
 from runner.offload import Limits, Offloader
 from tests import offloaded
-from tests.unit.analysis.channels import CHANNEL, catalogue, channel_data, growing
+from tests.unit.analysis.channels import CHANNEL, DAY, START, catalogue, channel_data, growing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -161,6 +163,64 @@ async def test_a_chart_that_ends_its_process_costs_no_report(offloader: Offloade
         await render_apart(run, replace(request, chart=bomb), "svg", "a4")
     with pytest.raises(OffloadDiedError, match=reason):
         await run(picture, ENDLESS, limits=apart.DRAWING)
+
+
+async def test_a_chart_that_ends_its_process_costs_no_other_of_its_channel(
+    offloader: Offloader, tmp_path: Path
+) -> None:
+    """The job that draws them all goes on with the others, and tries that one anew next time."""
+    daily_views = [made.__name__ for made in CHARTS].index("daily_views")
+
+    async def run(function: Callable[..., Any], /, *args: Any, limits: Limits) -> Any:
+        if function is drawn_charts._draw or (
+            function is drawn_charts._draw_one and args[0] == daily_views
+        ):
+            return await offloader.run(offloaded.die, signal.SIGABRT, limits=limits)
+        return await offloader.run(function, *args, limits=limits)
+
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    await migrate(url)
+    snapshots = [ChannelSnapshot(START + day * DAY, views=10 * day) for day in range(40)]
+    async with open_store(url) as store:
+        await store.readings.save([ChannelReading(CHANNEL, channel_snapshots=snapshots)])
+        data = await store.readings.load(CHANNEL.id)
+        document = analyze(data).model_dump(mode="json")
+        key = await store.analyses.save(CHANNEL.id, data.fingerprint, document)
+
+        async def drawn(run: apart.Run) -> dict[str, str]:
+            stored = await store.analyses.get(key)
+            charts = await drawn_charts.drawn_charts(store, stored, run)
+            return {chart.key: undrawn(chart.spec) for chart in charts}
+
+        first, second = await drawn(run), await drawn(offloader.run)
+
+    assert list(first) == list(second)
+    assert {key: why for key, why in first.items() if why} == {
+        "daily-views": "the process died by SIGABRT"
+    }
+    assert not any(second.values())
+
+
+async def test_drawings_that_end_the_report_are_left_out(offloader: Offloader) -> None:
+    """Charts that were drawn by themselves are used; if they are too much together, none is."""
+    data = channel_data(views=growing(40), items=catalogue(30))
+    analysis = analyze(data)
+    charts = [StoredChart(c.key, c.title, c.spec, c.alt) for c in build_charts(data, analysis)]
+    request = Request(CHANNEL, analysis, charts, [], [], None, "", None, today=date(2026, 3, 1))
+    lost: list[str] = []
+
+    async def run(function: Callable[..., Any], /, *args: Any, limits: Limits) -> Any:
+        if function is render and lost:
+            lost.pop()
+            return await offloader.run(offloaded.die, signal.SIGABRT, limits=limits)
+        return await offloader.run(function, *args, limits=limits)
+
+    for times, drawn in ((1, len(charts)), (2, 0)):
+        lost += ["by its process"] * times
+        page = (await render_apart(run, request, "html", "a4")).pages[0].decode()
+        assert page.count('role="img"') == drawn
+        reason = "with the charts, the process died by SIGABRT"
+        assert page.count(f"could not be drawn: {reason}") == len(charts) - drawn
 
 
 async def test_readers_and_renderers_have_no_network(offloader: Offloader, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from jobs.charts import build, build_charts, compose, render_report
 from jobs.charts.chart import Chart, undrawn
 from jobs.charts.chart_file import render
 from jobs.charts.drawing import drawn_svg
+from jobs.charts.figures import Tried
 from jobs.charts.theme import trimmed
 from tests.unit.analysis.channels import catalogue, channel_data, growing
 
@@ -125,9 +126,10 @@ def test_a_chart_that_is_not_even_tried_has_its_reason() -> None:
     """It ended a process before."""
     document, _ = report("A title")
     key, reason = document.figures[0].key, "the process died by SIGABRT"
-    page = render_report(document, "html", undrawable={key: reason}).decode()
+    tried = {key: Tried("", reason)}
+    page = render_report(document, "html", tried=tried).decode()
     assert f"This chart could not be drawn: {reason}" in page
-    found = json.loads(render_report(document, "json", undrawable={key: reason}))
+    found = json.loads(render_report(document, "json", tried=tried))
     assert [one["undrawn"] for one in found["figures"] if one["key"] == key] == [reason]
 
 
