@@ -100,6 +100,10 @@ class Guard:
         """Why the request is not let through; None if it is. Its state then has the visitor."""
         if problem := self._hosts.problem(request):
             return _refused(request, problem, status=400)
+        if not request.scope["query_string"].isascii():
+            return _refused(
+                request, "the query of the address has bytes that are not encoded", status=400
+            )
         changes = request.method not in _SAFE
         if changes and (problem := foreign(request, self._authenticator.settings.peers)):
             return _refused(request, problem)

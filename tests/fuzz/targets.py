@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import tempfile
 import unicodedata
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from urllib.parse import unquote
 
 from jobs.sources.csv.fact_cache import FactCache
 from jobs.sources.csv.table import PIECE_BYTES, read_rows
@@ -29,16 +25,11 @@ from runner import codec
 from runner.egress.networks import is_public
 from runner.errors import CodecError, ConfigurationError
 from runner.periodic.crontab import Crontab
-from runner.web.body import check_form, form_field, read_body
-from runner.web.hosts import Hosts, foreign
 from runner.web.login import read_users
-from runner.web.peers import Peers
-from runner.web.sessions import cookie_of
+from tests.fuzz import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from starlette.types import Message
 
     from jobs.sources.source import Source
 
@@ -118,21 +109,12 @@ def address(content: bytes) -> None:
 
 
 def login(content: bytes) -> None:
-    """Any request is of a visitor or refused; any list of users is read or refused."""
-    head, _, body = content.partition(b"\n\n")
+    """Any request is answered, and any list of users read or refused; nobody gets in so."""
+    head, _, rest = content.partition(b"\n\n")
+    body, _, session = rest.partition(b"\n\n")
     with contextlib.suppress(ConfigurationError):
         read_users(head.decode(errors="replace"))
-    request = _request(head, body)
-    peers = Peers.read("127.0.0.1 10.0.0.0/8")
-    peers.client(request)
-    _HOSTS().problem(request)
-    foreign(request, peers)
-    for secure in (True, False):
-        cookie_of(request, secure=secure)
-    with contextlib.suppress(HTTPException):
-        found = asyncio.run(read_body(request, 4096))
-        check_form(request, found)
-        form_field(found, "name")
+    pages.visit(_scope(head), body, session)
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
@@ -146,11 +128,6 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
 }
 
 _ADDRESS: Final = "https://example.org/a"
-
-
-@cache
-def _HOSTS() -> Hosts:  # noqa: N802 -- made once, as a constant
-    return Hosts({"localhost", "*.example.org", "::1"})
 
 
 @contextlib.contextmanager
@@ -204,25 +181,25 @@ def _same(found: Any, value: Any) -> bool:
     return type(found) is type(value) and bool(found == value)
 
 
-def _request(head: bytes, body: bytes) -> Request:
-    lines = head.split(b"\n")
+def _scope(head: bytes) -> dict[str, Any]:
+    """An ASGI request: a line with method, path and query, then headers."""
+    first, *lines = head.split(b"\n")
+    method, _, target = first.rpartition(b" ")
+    path, _, query = target.partition(b"?")
     headers = [
         (name.strip().lower(), value.strip())
         for name, colon, value in (line.partition(b":") for line in lines)
         if colon
     ]
-    scope = {
+    return {
         "type": "http",
-        "method": "POST",
-        "path": lines[0].decode("latin-1"),
-        "query_string": b"",
+        "method": method.decode("latin-1").upper() or "POST",
+        "path": unquote(path.decode("latin-1")),
+        "raw_path": path,
+        "query_string": query,
+        "root_path": "",
         "scheme": "http",
         "headers": headers,
         "client": ("127.0.0.1", 5),
         "server": ("localhost", 80),
     }
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return Request(scope, receive)

@@ -206,6 +206,7 @@ ODD_REQUESTS = [
     b"GET /%ff%00%0a " + _HOST + b"\r\n",
     b"GET //[::1 " + _HOST + b"\r\n",
     b"GET /?%5b::1=%ff " + _HOST + b"\r\n",
+    b"GET /queues?x=\xb2 " + _HOST + b"\r\n",
     b"GET / HTTP/1.0\r\n\r\n",
     b"GET / " + _HOST + b"Host: HOST\r\n\r\n",
     b"GET / " + _HOST + b"Cookie: pipeline_session=\xff; a; =; pipeline_message=x\r\n\r\n",
