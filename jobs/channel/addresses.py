@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_plus
 
 from runner.redaction import is_secret_name
 
 _USER = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:(?P<user>[^/?#\s:]*)"
     # A password that was not encoded may hold anything; a port is none.
-    r":(?!\d{1,5}(?:[/?#]|$))\S*@|[^/?#\s]*@)",
-    re.IGNORECASE,
+    r":(?!\d{1,5}(?:[/?#]|$)).*@|[^/?#]*@)",
+    re.IGNORECASE | re.DOTALL,
 )
-_PARAMETER = re.compile(r"(?P<start>[?&](?P<name>[^=&#\s]+)=)[^&#\s]*")
+_PARAMETER = re.compile(r"(?P<start>[?&#](?P<name>[^=&#;]+)=)(?P<value>[^&#]*)")
+_AFTER_SEMICOLON = re.compile(r";(?P<name>[^=;]+)=")
+_KEY_OF_FEED = re.compile(r"((feed|member|rss|subscriber|user)[_-]?)?key", re.IGNORECASE)
 
 
 def without_secrets(location: str) -> str:
@@ -28,6 +31,19 @@ def without_secrets(location: str) -> str:
         location = f"{found['scheme']}{user}…@{location[found.end() :]}"
     if "://" not in location:
         return location
-    return _PARAMETER.sub(
-        lambda one: f"{one['start']}…" if is_secret_name(one["name"]) else one[0], location
-    )
+    return _PARAMETER.sub(_without_secret, location)
+
+
+def _without_secret(parameter: re.Match[str]) -> str:
+    start, value = parameter["start"], parameter["value"]
+    if _is_secret(parameter["name"]):
+        return f"{start}…"
+    for one in _AFTER_SEMICOLON.finditer(value):  # some servers separate parameters so
+        if _is_secret(one["name"]):
+            return f"{start}{value[: one.end()]}…"
+    return parameter[0]
+
+
+def _is_secret(name: str) -> bool:
+    plain = unquote_plus(name)
+    return is_secret_name(plain) or _KEY_OF_FEED.fullmatch(plain) is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
+from jobs.store.credentials import part_secrets
 from jobs.store.database import Database
 from jobs.store.errors import StoreError
 from jobs.store.sqlite_engine import probe
@@ -36,6 +37,8 @@ _ADVISORY_LOCK = 0x6368616E6E656C73
 async def migrate(url: str) -> None:
     """
     Create or upgrade the tables, all in one transaction; a database that has them is left alone.
+
+    Secrets in the addresses of its sources, if there are any, are moved apart from the addresses.
 
     Any number of processes may call this at once: one does the work, the others find it done.
     SQLite makes the file, but not its folder.
@@ -102,6 +105,8 @@ def _upgrade(connection: Connection) -> None:
 
     if (_revision(connection) or "") < REVISION:
         command.upgrade(_alembic(connection), "head")
+    if _revision(connection) == REVISION:
+        part_secrets(connection)
 
 
 def _downgrade(connection: Connection) -> None:

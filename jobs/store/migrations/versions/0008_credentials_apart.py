@@ -17,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 # As `jobs.channel.addresses` had it; written out, since a revision never changes. Secret parameters
-# are moved when their source is registered again.
+# are moved by `jobs.store.credentials`.
 _USER = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:(?P<user>[^/?#\s:]*)"
     r":(?!\d{1,5}(?:[/?#]|$))\S*@|[^/?#\s]*@)",
