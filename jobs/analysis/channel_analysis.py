@@ -20,6 +20,7 @@ from jobs.analysis.items_daily import NOT_FOLLOWED, ItemsDaily, items_daily
 from jobs.analysis.milestones import Milestones, milestones
 from jobs.analysis.months import NOT_COMPARED, Months, months
 from jobs.analysis.outliers import Outliers, outliers
+from jobs.analysis.owner_figures import NOT_GIVEN, OwnerFigures, owner_figures
 from jobs.analysis.peak import NOT_EXPLAINED, Peak, peak
 from jobs.analysis.reach_by_age import ReachByAge, reach_by_age
 from jobs.analysis.section import Missing
@@ -61,6 +62,7 @@ class ChannelAnalysis(BaseModel):
     milestones: Annotated[Milestones | Missing, Field(discriminator="present")]
     cadence: Annotated[Cadence | Missing, Field(discriminator="present")]
     engagement: Annotated[Engagement | Missing, Field(discriminator="present")]
+    owner: Annotated[OwnerFigures | Missing, Field(discriminator="present")] = NOT_GIVEN
     items: Annotated[Items | Missing, Field(discriminator="present")]
     items_daily: Annotated[ItemsDaily | Missing, Field(discriminator="present")] = NOT_FOLLOWED
     next_day: Annotated[ItemsAhead | Missing, Field(discriminator="present")]
@@ -94,6 +96,7 @@ def analyze(data: ChannelData) -> ChannelAnalysis:
         milestones=milestones(data),
         cadence=cadence(data),
         engagement=engagement(data),
+        owner=owner_figures(data),
         items=items(data),
         items_daily=items_daily(data),
         next_day=items_ahead(data),

@@ -13,6 +13,7 @@ from jobs.analysis.daily_gains import channel_gains, last_of_each_day, readings_
 from jobs.analysis.engagement import per_thousand
 from jobs.analysis.item_arrays import item_arrays
 from jobs.analysis.memory import mean_interval
+from jobs.analysis.platform_days import as_usual, factors
 from jobs.analysis.rounding import step_of
 from jobs.analysis.section import Missing, Section
 from jobs.analysis.theil_sen import Slope, theil_sen
@@ -81,8 +82,9 @@ def trends(data: ChannelData) -> Trends | Missing:
     if data.daily.is_empty() and data.gains.is_empty() and data.items.is_empty():
         return Missing(reason="Neither counters of the channel nor items are there to follow.")
     views = channel_gains(data, "views")
+    pace = as_usual(views.gains, factors(data.platform_days, views.days))
     return Trends(
-        views=views_trend(views.days, views.gains),
+        views=views_trend(views.days, pace),
         subscribers=_subscribers(data),
         likes=_likes_trend(like_points(data)),
     )

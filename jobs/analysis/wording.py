@@ -16,6 +16,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 _NOUNS = {Platform.YOUTUBE: "video", Platform.PODCAST: "episode", Platform.STREAM: "stream"}
 _EXACT_BELOW = 10_000
 _DECIMALS_BELOW = 10
+_MINUTE = 60
 _PERCENT_BELOW = 10
 _SMALLEST = 0.001
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
@@ -52,6 +53,21 @@ def short(value: float) -> str:
     rounded = round(value, 2 - math.floor(math.log10(abs(value))))
     scale, unit = next(pair for pair in _UNITS if abs(rounded) >= pair[0])
     return _signed(f"{rounded / scale:.3g}{unit}")
+
+
+def percent(share: float) -> str:
+    """Return a share as “3.1%”, from ten per cent on as “31%”; a tiny one is not zero."""
+    per_cent = 100 * share
+    if abs(per_cent) >= _PERCENT_BELOW:
+        return _signed(f"{per_cent:,.0f}%")
+    return _signed(f"{per_cent:.2f}%" if abs(per_cent) < 1 else f"{per_cent:.1f}%")
+
+
+def clock(seconds: int) -> str:
+    """Return a length as “1:35” or “1:02:35”."""
+    minutes, rest = divmod(seconds, _MINUTE)
+    hours, minutes = divmod(minutes, _MINUTE)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def change(ratio: float) -> str:

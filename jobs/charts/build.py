@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from jobs.analysis.spoken import has_own_words, spoken, spoken_spec
 from jobs.charts.age_curve import age_curve
 from jobs.charts.cadence import cadence
 from jobs.charts.catalogue import catalogue
 from jobs.charts.chart import Chart
+from jobs.charts.click_through import click_through
 from jobs.charts.daily_views import daily_views
 from jobs.charts.engagement import engagement
 from jobs.charts.formats import formats
@@ -18,7 +20,6 @@ from jobs.charts.milestones import milestones
 from jobs.charts.months import months
 from jobs.charts.publish_times import publish_times
 from jobs.charts.reach_by_age import reach_by_age
-from jobs.charts.spoken import has_own_words, spoken, spoken_spec
 from jobs.charts.subscribers import subscribers
 from jobs.charts.subscribers_gained import subscribers_gained
 from jobs.charts.top_items import top_items
@@ -37,6 +38,7 @@ CHARTS: Final = (
     trends,
     milestones,
     top_items,
+    click_through,
     items_daily,
     items_ahead,
     reach_by_age,

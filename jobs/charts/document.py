@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from jobs.analysis.wording import day, noun, number, short, times
+from jobs.analysis.spoken import spoken
+from jobs.analysis.wording import clock, day, noun, number, short, times
 from jobs.channel.records import Platform
 from jobs.charts import story
 from jobs.charts.answers import NO_EVIDENCE
@@ -20,7 +21,6 @@ from jobs.charts.chart import reading, table, undrawn
 from jobs.charts.headline import headline
 from jobs.charts.key_figures import KeyFigure, key_figures
 from jobs.charts.making import made
-from jobs.charts.spoken import spoken
 from jobs.charts.staleness import old_since, old_words
 from jobs.charts.tile import Tile, tile
 from jobs.charts.what_changed import what_changed
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 FIRST = 3
 """So many sentences of each kind are on the first page; the others follow the first chart."""
 
-_MINUTE = 60
 PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform.STREAM: "Streams"}
 
 
@@ -219,6 +218,9 @@ def _links(analysis: ChannelAnalysis) -> dict[str, str]:
     """Return the addresses of the items that sentences name, where a source gives them."""
     named = [*analysis.items.top, *analysis.items.standouts] if analysis.items.present else []
     known = [(one.title, one.url) for one in named]
+    owner = analysis.owner
+    for section in (owner.clicks, owner.held, owner.brought) if owner.present else ():
+        known += [(one.title, one.url) for one in section.best[:1]] if section.present else []
     if analysis.peak.present and analysis.peak.title:
         known.append((analysis.peak.title, analysis.peak.url))
     return {title: link for title, url in known if (link := _safe_link(url))}
@@ -272,7 +274,7 @@ def _row(item: RankedItem) -> TopItem:
     return TopItem(
         title=item.title,
         published="–" if item.published_at is None else day(item.published_at.date()),
-        length="–" if item.duration_s is None else _length(item.duration_s),
+        length="–" if item.duration_s is None else clock(item.duration_s),
         views=short(item.views),
         ratio="–" if item.ratio is None else times(item.ratio),
         likes="–" if rate is None else number(rate),
@@ -288,12 +290,6 @@ def _similar(found: Mapping[str, Any]) -> SimilarChannel:
         closer_than=f"{found['closer_than']:.1%}",
         items=f"{found['items']:,}",
     )
-
-
-def _length(seconds: int) -> str:
-    minutes, rest = divmod(seconds, _MINUTE)
-    hours, minutes = divmod(minutes, _MINUTE)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _safe_link(url: str | None) -> str | None:

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING
 from jobs.analysis.wording import (
     audience,
     change,
+    clock,
     day,
     noun,
     number,
     per_week,
+    percent,
     period,
     short,
     signed,
 )
-from jobs.charts.phrases import RHYTHMS, milestone_name, subscriber_change, subscriber_days
+from jobs.charts.phrases import (
+    RHYTHMS,
+    milestone_name,
+    owner_span,
+    subscriber_change,
+    subscriber_days,
+)
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -83,6 +91,7 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
         yield KeyFigure(f"{audience(analysis.platform)} gained", signed(gained.gained), note)
     else:
         yield from _last_read(analysis, "subscribers", audience(analysis.platform))
+    yield from _owners(analysis)
     if items.present and not (growth.present and growth.views.present):
         known = "" if items.counted == items.listed else f" with known views of {items.listed:,}"
         note = f"of {counted(items.counted, thing)}{known}"
@@ -108,6 +117,23 @@ def _key_figures(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
         yield KeyFigure(f"{thing.capitalize()}s", f"{listed:,}", note)
     else:
         yield from _last_read(analysis, "items", f"{thing.capitalize()}s")
+
+
+def _owners(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
+    """Yield what only an owner knows: what was clicked, and for how long a view lasts."""
+    found = analysis.owner
+    if not (found.present and found.totals.present):
+        return
+    totals, span = found.totals, owner_span(found)
+    if totals.click_through is not None and totals.impressions:
+        note = f"of {short(totals.impressions)} impressions, {span}"
+        yield KeyFigure("Click-through", percent(totals.click_through), note)
+    hours = "" if totals.watch_s is None else f"{short(totals.watch_s / 3600)} hours watched, "
+    if totals.view_s is not None:
+        watched = "" if totals.viewed is None else f"{percent(totals.viewed)} of it on average, "
+        yield KeyFigure("Average view", clock(totals.view_s), f"{watched}{hours}{span}")
+    elif totals.watch_s is not None:
+        yield KeyFigure("Hours watched", short(totals.watch_s / 3600), span)
 
 
 def _milestone(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jobs.analysis.growth import SubscriberGrowth, WeekChange
     from jobs.analysis.items import RankedItem
     from jobs.analysis.milestones import MilestoneExpected, MilestoneReached
+    from jobs.analysis.owner_figures import OwnerFigures
     from jobs.analysis.peak import Peak
     from jobs.channel.records import Platform
 
@@ -47,6 +48,13 @@ def milestone_ahead(found: MilestoneExpected) -> str:
         f"around {day(found.day)} "
         f"({found.level:.0%} interval {period(found.earliest, found.latest)})"
     )
+
+
+def owner_span(found: OwnerFigures) -> str:
+    """Return the days that an owner's figures are of: “1 Jan – 28 Jan 2024”, “all until …”."""
+    if found.first is None:
+        return f"all until {day(found.last)}"
+    return period(found.first, found.last)
 
 
 def is_held(week: WeekChange) -> bool:

@@ -11,13 +11,15 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from jobs.analysis.wording import day, noun, period, short
+from jobs.analysis.owner_figures import FEWEST_IMPRESSIONS
+from jobs.analysis.wording import day, noun, number, percent, period, short, times
 from jobs.charts.phrases import (
     RHYTHMS,
     is_fresh,
     milestone_ahead,
     milestone_name,
     often,
+    owner_span,
     pause,
     rate_basis,
     standout,
@@ -27,7 +29,8 @@ from runner.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobs.analysis import ChannelAnalysis
+    from jobs.analysis import ChannelAnalysis, Missing
+    from jobs.analysis.section import Section
 
 _MOST_SENTENCES = 5
 _FEW_HITS = 0.3
@@ -133,6 +136,7 @@ def missing_reasons(analysis: ChannelAnalysis) -> list[str]:
         *((ahead.views,) if growth.present and ahead.present else ()),
         *((ahead.subscribers,) if with_subscribers and ahead.present else ()),
         *((analysis.milestones,) if growth.present else ()),
+        *_of_owner(analysis),
         analysis.items,
         *((analysis.items_daily,) if analysis.items.present else ()),
         *((analysis.next_day, analysis.reach) if analysis.items.present else ()),
@@ -144,6 +148,16 @@ def missing_reasons(analysis: ChannelAnalysis) -> list[str]:
     ]
     reasons = [section.reason for section in sections if not section.present]
     return list(dict.fromkeys(reasons))
+
+
+def _of_owner(analysis: ChannelAnalysis) -> tuple[Section | Missing, ...]:
+    """An owner's figures that are missing where there are others; without any nobody asks."""
+    found, growth = analysis.owner, analysis.growth
+    if not found.present:
+        return ()
+    with_days = growth.present and growth.views.present
+    of_items = (found.clicks, found.held, found.brought) if analysis.items.present else ()
+    return (found.totals, *of_items, *((found.explained,) if with_days else ()))
 
 
 def methods(analysis: ChannelAnalysis) -> list[str]:
@@ -166,6 +180,7 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
             f"{short(views.week_high)})."
         )
     yield from _next_milestone(analysis)
+    yield from _owners(analysis)
     yield from _next_day(analysis)
     yield from _share_of_old(analysis)
     yield from _few_hits(analysis)
@@ -177,10 +192,11 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
         yield f"{standout(items.standouts[0])}: worth a look at what it did differently."
     if analysis.cadence.present and not analysis.cadence.quiet:
         found = analysis.cadence
+        rate = often(found, analysis.platform)
+        come = "comes" if rate.startswith(("one ", "1 ", "no ")) else "come"
         yield (
-            f"New {things} keep coming, about {often(found, analysis.platform)} "
-            f"({rate_basis(found)}), {RHYTHMS[found.rhythm]}; half of them within "
-            f"{pause(found.median_gap_days)} of the one before."
+            f"About {rate} {come} out ({rate_basis(found)}), {RHYTHMS[found.rhythm]}; half of the "
+            f"{things} within {pause(found.median_gap_days)} of the one before."
         )
 
 
@@ -200,6 +216,40 @@ def _next_milestone(analysis: ChannelAnalysis) -> Iterator[str]:
     for found in subscribers or analysis.milestones.expected[:1]:
         name = milestone_name(found, analysis.platform)
         yield f"At its present pace the channel has {name} {milestone_ahead(found)}."
+
+
+def _owners(analysis: ChannelAnalysis) -> Iterator[str]:
+    """Yield what is clicked, what holds viewers and what brings subscribers, with the span."""
+    found, things = analysis.owner, f"{noun(analysis.platform)}s"
+    if not found.present:
+        return
+    span = owner_span(found)
+    if found.clicks.present and found.clicks.best:
+        clicks, best = found.clicks, found.clicks.best[0]
+        yield (
+            f"“{best.title}” earned a click on {percent(best.value)} of {short(best.of)} "
+            f"impressions, {times(best.ratio)} the {percent(clicks.median)} usual here (the middle "
+            f"of {clicks.items:,} {things} shown {FEWEST_IMPRESSIONS:,} times or more, {span})."
+        )
+    if found.held.present and found.held.best:
+        best = found.held.best[0]
+        yield (
+            f"“{best.title}” holds its viewers: {percent(best.value)} of it is watched on average, "
+            f"{times(best.ratio)} what is usual for {things} of like length ({short(best.of)} "
+            f"views, {span})."
+        )
+    if found.brought.present and found.brought.best:
+        brought, best = found.brought, found.brought.best[0]
+        of = (
+            f"; {brought.total:,} in all came to the channel"
+            if brought.total and brought.total != brought.known
+            else ""
+        )
+        yield (
+            f"“{best.title}” brought most subscribers, {best.value:,.0f} of the net "
+            f"{brought.known:,} that {brought.items:,} {things} brought "
+            f"({number(brought.per_thousand)} per 1,000 views, {span}{of})."
+        )
 
 
 def _next_day(analysis: ChannelAnalysis) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobs.analysis.spoken import spoken
 from jobs.analysis.wording import noun, short, times
 from jobs.charts import vega_lite as vl
-from jobs.charts.spoken import spoken
 from jobs.charts.theme import BLUE, INK, ORANGE, SHORT_LABELS, WIDTH, finished, rows, trimmed
 
 if TYPE_CHECKING:

@@ -10,7 +10,18 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from jobs.analysis.formats import RECENT_DAYS as FORMATS_DAYS
-from jobs.analysis.wording import change_within, day, noun, number, short, signed, steps, times
+from jobs.analysis.wording import (
+    change_within,
+    day,
+    noun,
+    number,
+    percent,
+    short,
+    signed,
+    step,
+    steps,
+    times,
+)
 from jobs.charts.phrases import (
     RECENT_DAYS,
     is_fresh,
@@ -49,6 +60,7 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
     growth = analysis.growth
     if growth.present and growth.views.present and growth.views.week.present:
         yield _week_sentence(growth.views.week)
+        yield from _explained_sentences(analysis, growth.views.week)
     elif analysis.items_daily.present:
         yield _item_week_sentence(analysis.items_daily.items[0])
     yield from _four_weeks_sentences(analysis)
@@ -72,6 +84,24 @@ def _what_changed(analysis: ChannelAnalysis) -> Iterator[str]:
         yield from (f"{standout(item)}." for item in islice(fresh, 1))
     yield from _format_sentences(analysis)
     yield from _likes_sentences(analysis)
+
+
+def _explained_sentences(analysis: ChannelAnalysis, week: WeekChange) -> Iterator[str]:
+    """Yield what a clear change of the week is made of, where an owner's days tell it."""
+    owner = analysis.owner
+    if not (owner.present and owner.explained.present) or week.direction == "unclear":
+        return
+    found = owner.explained
+    if found.last_day != week.last_day:
+        return
+    shown, rates = found.impressions, found.click_through
+    yield (
+        f"Of the {step(found.after - found.before)} views a day, {step(found.by_impressions)} come "
+        f"from impressions ({short(shown[1])} a day, {short(shown[0])} before), "
+        f"{step(found.by_clicks)} from their click-through ({percent(rates[1])}, "
+        f"{percent(rates[0])} before) and {step(found.by_others)} from views without an impression "
+        f"({found.days} weekdays of the 7 days up to {day(found.last_day)} and the 7 before)."
+    )
 
 
 def _four_weeks_sentences(analysis: ChannelAnalysis) -> Iterator[str]:

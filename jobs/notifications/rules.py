@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from jobs.analysis.spoken import spoken
 from jobs.analysis.wording import change, day, noun, short
 from jobs.notifications.event import Event, Kind
 from runner.wording import counted
@@ -53,7 +54,8 @@ def _milestones(analysis: ChannelAnalysis, now: datetime) -> Iterator[Event]:
             key=f"milestone:{analysis.channel_id}:{one.counter}:{one.value}",
             kind=Kind.MILESTONE,
             channel_id=analysis.channel_id,
-            title=f"{analysis.title} has reached {short(one.value)} {one.counter}",
+            title=f"{analysis.title} has reached {short(one.value)} "
+            f"{spoken(one.counter, analysis.platform)}",
             body=f"First read at or above it on {day(one.day)}."
             + (
                 f" At its pace it should reach {short(ahead.value)} about {day(ahead.day)}."
@@ -66,14 +68,15 @@ def _milestones(analysis: ChannelAnalysis, now: datetime) -> Iterator[Event]:
 def _unusual(analysis: ChannelAnalysis, now: datetime) -> Iterator[Event]:
     if not analysis.outliers.present:
         return
+    views = spoken("views", analysis.platform)
     for one in analysis.outliers.days:
         if _is_news(one.day, now):
             yield Event(
                 key=f"unusual:{analysis.channel_id}:{one.day.isoformat()}",
                 kind=Kind.UNUSUAL,
                 channel_id=analysis.channel_id,
-                title=f"{analysis.title}: unusual {one.kind} of views on {day(one.day)}",
-                body=f"{short(one.views)} views, {change(one.ratio)} against the "
+                title=f"{analysis.title}: unusual {one.kind} of {views} on {day(one.day)}",
+                body=f"{short(one.views)} {views}, {change(one.ratio)} against the "
                 f"{short(one.typical)} that are usual around that day.",
             )
 

@@ -165,6 +165,7 @@ def _findings(analysis: StoredAnalysis) -> list[tuple[str, list[Text]]]:
     from pydantic import ValidationError
 
     from jobs.analysis import ChannelAnalysis
+    from jobs.analysis.spoken import spoken
     from jobs.charts.key_figures import key_figures
     from jobs.charts.story import covered
     from jobs.charts.what_changed import what_changed
@@ -173,11 +174,15 @@ def _findings(analysis: StoredAnalysis) -> list[tuple[str, list[Text]]]:
         read = ChannelAnalysis.model_validate(analysis.document)
     except ValidationError:
         return [("Analysis", [Text("of an older version: sync the channel to renew it")])]
+
+    def said(words: str) -> str:
+        return spoken(words, read.platform)
+
     figures = [
-        Text.assemble((one.value, "bold"), f" {one.label}", (f"  {one.note}", "dim"))
+        Text.assemble((one.value, "bold"), f" {said(one.label)}", (f"  {said(one.note)}", "dim"))
         for one in key_figures(read)
     ]
     return [
-        ("Analysis", [Text(covered(read)), *figures]),
-        ("What changed", [Text(line) for line in what_changed(read)]),
+        ("Analysis", [Text(said(covered(read))), *figures]),
+        ("What changed", [Text(said(line)) for line in what_changed(read)]),
     ]

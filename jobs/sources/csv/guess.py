@@ -35,6 +35,7 @@ _FALLING = 0.3
 _FEWEST = 10
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _CHANNEL_ID = re.compile(r"U[CU][A-Za-z0-9_-]{22}")
+_BETWEEN = re.compile(r"[ ._-]+")
 _FIELDS = {
     "video_id": "item_id",
     "title": "title",
@@ -55,7 +56,7 @@ _WORDS = {
     "title": ("name", "post title", "episode", "titel", "titre", "título", "description"),
     "published_at": ("post time", "publish time", "pub", "veröffentlicht", "date published"),
     "subscribers": ("subscribers", "followers", "subs", "abonnenten", "abonnés", "fans"),
-    "views": ("views", "plays", "downloads", "aufrufe", "vues", "reach", "impressions"),
+    "views": ("views", "plays", "downloads", "aufrufe", "vues", "reach"),
     "items": ("videos", "episodes", "posts", "uploads"),
     "gained_views": ("daily views", "new views", "views gained", "views per day"),
     "gained_subscribers": ("new subscribers", "subscribers gained", "new followers"),
@@ -109,7 +110,8 @@ def _by_names(names: Sequence[str], cells: Mapping[str, list[str]]) -> _Guess:
     known = {theirs: _FIELDS[ours] for theirs, ours in renamed(names).items() if ours in _FIELDS}
     known |= {name: _FIELDS[name] for name in names if name in _FIELDS}
     for name in names:
-        by_word = next((each for each, words in _WORDS.items() if name in words), None)
+        spaced = _BETWEEN.sub(" ", name)
+        by_word = next((each for each, words in _WORDS.items() if spaced in words), None)
         meant = known.get(name) or by_word
         if meant is not None and meant not in found.columns and _fits(meant, cells[name]):
             found.columns[meant] = name

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from jobs.analysis import analyze
+from jobs.analysis.spoken import spoken
 from jobs.channel.records import ChannelRecord, Platform
 from jobs.charts import build_charts
 from jobs.charts.document import compose
 from jobs.charts.figures import drawn
 from jobs.charts.page import page
-from jobs.charts.spoken import spoken
 from tests.unit.analysis.channels import Item, catalogue, channel_data, growing
 from tests.unit.charts.agreement import sentences_of
 
