@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +12,12 @@ import pytest
 from hypothesis import settings
 
 from runner.broker import servers
-from tests import network_guard
+from runner.worker.watchdog import Watchdog
+from tests import left_connections, network_guard
 from tests.redis_server import RedisServer, running_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 HERE = Path(__file__).parent
 
@@ -22,9 +25,18 @@ HERE = Path(__file__).parent
 def pytest_configure() -> None:
     """Block the network before any test module is imported; measure no example's time."""
     network_guard.install()
+    left_connections.install()
     # On a loaded machine any example may take long.
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Start three workers for two cores: every other test waits for processes, not for a core."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ((cores or 1) * 3 + 1) // 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +54,39 @@ def _stays_at_home() -> Iterator[None]:
     yield
     if network_guard.violations:
         pytest.fail(f"connected to {', '.join(network_guard.violations)}: tests stay at home")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """Fail a test that left connections to Redis open, now that its event loop is closed."""
+    yield
+    if left := left_connections.newly_left():
+        pytest.fail(f"left open: {', '.join(left)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """
+    Collect no garbage while a failure is described.
+
+    Finalizers would let other threads run, whose tracebacks are parsed, too: Python 3.11 fails if
+    two parse at once (AST constructor recursion depth mismatch), and so would the whole run.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _survives_its_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test whose worker would have ended the process: the process is that of all tests."""
+    statuses: list[int] = []
+    monkeypatch.setitem(Watchdog.__init__.__kwdefaults__, "end", statuses.append)
+    yield
+    if statuses:
+        pytest.fail(f"its loop was blocked so long that the watchdog ended with {statuses}")
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BIN = Path(sys.executable).parent
-_LIMIT_S = 280.0
+_LIMIT_S = 420.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Running:
         """What it has written to standard error so far."""
         return self.err_path.read_text()
 
-    def until(self, text: str, limit_s: float = 90.0) -> str:
+    def until(self, text: str, limit_s: float = 180.0) -> str:
         """Wait until the output has *text*, and return all of it by then."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:

@@ -45,5 +45,10 @@ async def board() -> AsyncIterator[Switchboard]:
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
-    """Return the installed commands, in an empty folder that is also their home."""
-    return Commands(tmp_path)
+    """
+    Return the installed commands, in an empty folder that is also their home.
+
+    Each computes in one process beside its own, where production has one for each core: to start
+    one takes longer than most of what is computed here.
+    """
+    return Commands(tmp_path, {"RUNNER__OFFLOAD_PROCESSES": "1"})

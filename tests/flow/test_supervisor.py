@@ -451,7 +451,7 @@ async def test_supervisor_that_was_stopped_kills_nobody(redis_url: str, board: S
         for stopped in ([it.program.pid], everyone):
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
-            await asyncio.sleep(6.0)  # twice the limit
+            await asyncio.sleep(4.0)  # longer than the limit
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
             handle = await wait.enqueue("x", 0.5)

@@ -1,8 +1,10 @@
 """
-The wheel, installed by plain pip into empty environments, and used in them.
+The wheel, installed into empty environments as the documentation says, and used in them.
 
-Each extra is installed alone, for what it forgets to declare would be there in any larger set. The
-newest Python at hand gets all of them at once: what its wheels lack shows there.
+Each extra is installed alone, for what it forgets to declare would be there in any larger set: by
+uv, which links files where pip writes them, in a tenth of the time. Plain pip installs the base,
+what is built from source, and, for the newest Python at hand, all extras at once: what its wheels
+lack shows there.
 """
 
 from __future__ import annotations
@@ -53,6 +55,24 @@ class Environment(Commands):
             # configuration and its cache where a person's would.
             ended = _pip("--python", self.python, *words, "--quiet", "--no-compile")
             assert ended.returncode == 0, ended.stderr
+
+    def link(self, command: str, wheel: Path) -> None:
+        """Install from wheels alone what `install` would, by uv."""
+        [requirement] = re.findall(r"'(channel-pipeline\[[\w,]+\])'", command)
+        wanted = requirement.replace("channel-pipeline", str(wheel))
+        words = ("pip", "install", "--quiet", "--python", self.python, "--only-binary", ":all:")
+        # Again with the system's certificates, as `make setup`: behind a proxy they are needed.
+        for more in ((), ("--system-certs",)):
+            linked = subprocess.run(
+                [sys.executable, "-m", "uv", *words, *more, wanted],
+                capture_output=True,
+                text=True,
+                timeout=_INSTALL_LIMIT_S,
+                check=False,
+            )
+            if linked.returncode == 0:
+                return
+        pytest.fail(linked.stderr)
 
     def refusal(self, *words: str, **variables: str) -> str:
         """Run a command that refuses in one line on standard error; return that line."""
@@ -147,7 +167,7 @@ def test_worker_alone_names_the_extra_of_each_command(
     empty: Environment, wheel_file: Path, redis_url: str
 ) -> None:
     """With the extra `worker`, `pipeline` runs; a command that needs more says what."""
-    empty.install(pip_command("worker"), wheel_file)
+    empty.link(pip_command("worker"), wheel_file)
 
     assert empty.run("pipeline", "--help").status == 0
     for command, words, name in (
@@ -186,8 +206,8 @@ class MailWorker(WorkerSettings):
 
 @pytest.mark.parametrize("name", _EXTRAS)
 def test_extra_installs_alone(name: str, empty: Environment, wheel_file: Path) -> None:
-    """Plain pip installs it from wheels alone, and what it brings can be imported."""
-    empty.install(f"{pip_command(name)} --only-binary :all:", wheel_file)
+    """It is installed from wheels alone, and what it brings can be imported."""
+    empty.link(pip_command(name), wheel_file)
 
     empty.import_what_it_brings(name)
 
@@ -198,7 +218,7 @@ def test_service_needs_the_extra_of_its_framework_alone(
 ) -> None:
     """The examples' services enqueue, and read the state of a job, without what workers need."""
     shutil.copytree(_EXAMPLES / name, empty.folder, dirs_exist_ok=True)
-    empty.install(f"{pip_command(name)} --only-binary :all:", wheel_file)
+    empty.link(pip_command(name), wheel_file)
 
     ran = empty.run("python", "-c", _SERVICES[name], REDIS_URL=redis_url)
 
@@ -217,11 +237,8 @@ def test_documented_commands_build_statsd(empty: Environment, wheel_file: Path) 
 
 
 def test_newest_python_runs_with_every_extra(wheel_file: Path) -> None:
-    """All extras but the one that is built from source fit together, and the pipeline runs."""
-    newest = _newest_python()
-    if newest is None:
-        pytest.skip(f"no Python newer than 3.{sys.version_info.minor}")
-    with _environment(newest) as made:
+    """Plain pip installs all extras that have wheels, together, and the pipeline runs."""
+    with _environment(_newest_python()) as made:
         made.install(f"{pip_command(','.join(_EXTRAS))} --only-binary :all:", wheel_file)
 
         ran = made.run("pipeline", "run", "samples:", "--no-reports")
@@ -267,8 +284,8 @@ def _pip(*words: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _newest_python() -> str | None:
-    """Return the newest Python at hand, on PATH or of pyenv, if it is newer than this one."""
+def _newest_python() -> str:
+    """Return the newest Python at hand, on PATH or of pyenv; this one if none is newer."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     for minor in range(_NEWEST_MINOR, sys.version_info.minor, -1):
         name = f"python3.{minor}"
@@ -276,4 +293,4 @@ def _newest_python() -> str | None:
             # A shim of pyenv is there even if its version is not chosen.
             if path and subprocess.run([path, "-c", "import venv"], check=False).returncode == 0:
                 return str(path)
-    return None
+    return sys.executable

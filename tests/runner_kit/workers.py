@@ -33,6 +33,7 @@ class QuickSettings(WorkerSettings):
     grace_s = 5.0
     cancel_wait_s = 0.3
     blocked_warn_s = 5.0
+    blocked_limit_s = 3600.0
 
 
 def settings(url: str, *jobs: Job[Any, Any], **values: Any) -> type[WorkerSettings]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.simulation.compared import Pair
 
 HERE = Path(__file__).parent
-CALLS = int(os.environ.get("PIPELINE_TEST_EXACT_CALLS", "2000"))
+CALLS = int(os.environ.get("PIPELINE_TEST_EXACT_CALLS", "1000"))
 SEED = os.environ.get("PIPELINE_TEST_EXACT_SEED", "0")
 SECONDS = 60 + CALLS // 100
 
