@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from runner.broker import servers
-from runner.worker.watchdog import Watchdog
+from runner.worker import watchdog
 from tests import left_connections, network_guard
 from tests.redis_server import RedisServer, running_redis
 
@@ -83,7 +84,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def _survives_its_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test whose worker would have ended the process: the process is that of all tests."""
     statuses: list[int] = []
-    monkeypatch.setitem(Watchdog.__init__.__kwdefaults__, "end", statuses.append)
+    monkeypatch.setattr(watchdog, "Watchdog", partial(watchdog.Watchdog, end=statuses.append))
     yield
     if statuses:
         pytest.fail(f"its loop was blocked so long that the watchdog ended with {statuses}")

@@ -7,8 +7,8 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 
-_made: weakref.WeakSet[AbstractConnection] = weakref.WeakSet()
-_kept: list[AbstractConnection] = []
+_made: weakref.WeakSet[Any] = weakref.WeakSet()  # of connections; only their private parts tell
+_kept: list[Any] = []
 
 
 def install() -> None:
