@@ -16,6 +16,7 @@ _UNSAFE = re.compile(
     "\u2028\u2029"  # line breaks
     "\ud800-\udfff\ufffe\uffff]"  # halves of characters, and none at all
 )
+_NOT_IN_PAGES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _UNSAFE_IN_LINES = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
 
@@ -27,6 +28,11 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     r"""Do as `visible`, but leave line breaks and tabs; JSON keeps its meaning."""
     return text if text.isprintable() else _UNSAFE_IN_LINES.sub(_escape, text)
+
+
+def visible_in_pages(text: str) -> str:
+    r"""Do as `visible`, but leave line breaks and directions of writing, which markup keeps in."""
+    return text if text.isprintable() else _NOT_IN_PAGES.sub(_escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -13,6 +13,7 @@ from runner.broker.chunks import MOST
 from runner.broker.reading import Reader, answers, moment, shown_id
 from runner.errors import ConfigurationError, UnreadableError
 from runner.operations.verbs import BATCH_VERBS, offered
+from runner.redaction import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,7 +215,7 @@ def _view(batch_id: str, key: str, counts: object, plan: object, began: object) 
         state = "cancelled"
     return BatchView(
         batch_id=batch_id,
-        name=shown_id(fields.get(b"name", b"")),
+        name=scrubbed(shown_id(fields.get(b"name", b""))),
         state=state,
         began_at=moment(reader.known(began, None)),
         ended_at=ended_at,

@@ -11,6 +11,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from runner.operations.actions import Operator
+from runner.visible import visible_in_pages
 from runner.web import charts, svg
 from runner.web.authenticator import Authenticator
 from runner.web.formats import FILTERS
@@ -117,6 +118,7 @@ class Dashboard:
         self._templates = jinja2.Environment(
             loader=jinja2.ChoiceLoader(loaders),
             autoescape=True,
+            finalize=_shown,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -203,6 +205,11 @@ class Dashboard:
             return None
 
 
+def _shown(value: object) -> object:
+    """Text on its way into a page; what is markup was made by us."""
+    return visible_in_pages(value) if type(value) is str else value
+
+
 def visitor_of(request: Request) -> Visitor | None:
     """The visitor; None on the login page."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
@@ -211,4 +218,6 @@ def visitor_of(request: Request) -> Visitor | None:
 
 def local(where: str) -> str:
     """*where* if it is a path of this server, else `/`: a form must not lead to another site."""
-    return where if where.startswith("/") and not where.startswith(("//", "/\\")) else "/"
+    # Browsers drop tabs and line breaks in addresses, and read a backslash as a slash.
+    is_ours = where.startswith("/") and not where.startswith(("//", "/\\")) and where.isprintable()
+    return where if is_ours else "/"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from runner import connect
+from runner import Batch, connect
 from runner.errors import ConfigurationError
 from runner.operations.verbs import Role
+from runner.web.dashboard import local
 from runner.web.guard import _LONGEST_BODY, _LONGEST_LOGIN
 from runner.web.hosts import Hosts
 from runner.web.login import LoginSettings, Proxy
@@ -369,3 +371,38 @@ def _connection(peer: str, *headers: tuple[str, str]) -> Any:
 
     raw = [(name.encode(), value.encode()) for name, value in headers if value]
     return HTTPConnection({"type": "http", "client": (peer, 1), "headers": raw, "scheme": "http"})
+
+
+NAME = "draw token=c4n4ry \x1b]0;title\x07\x9b31m \u200f שלום <script>"
+
+
+async def test_name_of_a_batch_brings_no_secret_and_no_control_into_a_page(
+    redis: QueueClient,
+) -> None:
+    """Who names a batch may write anything; directions of writing stay, as their languages need."""
+    batch = Batch(NAME)
+    async with batch, visiting(redis) as browser:
+        pages = [await browser.get(path) for path in ("/batches", f"/batches/{batch.id}")]
+        answers = [
+            await browser.get(f"/api{path}") for path in ("/batches", f"/batches/{batch.id}")
+        ]
+    for page in pages:
+        assert "draw token=[redacted] \\u001b]0;title\\u0007\\u009b31m \u200f שלום" in page.text
+        assert "<script>" not in page.text.partition("draw token")[2][:200]
+    for answer in (*pages, *answers):
+        assert answer.status_code == 200
+        assert "c4n4ry" not in answer.text
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f]", answer.text)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        *("//evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil.example"),
+        *("/\r\n\\evil.example", "\t//evil.example", "https://evil.example", "javascript:x", ""),
+    ],
+)
+def test_no_form_leads_to_another_site(elsewhere: str) -> None:
+    """Browsers drop tabs and line breaks in an address, and read a backslash as a slash."""
+    assert local(elsewhere) == "/"
+    assert local("/jobs?q=a b&after=ä") == "/jobs?q=a b&after=ä"
