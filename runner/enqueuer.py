@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from runner.broker import keys
 from runner.broker.chunks import MOST_BYTES, chunks
+from runner.broker.cluster import LONGEST_PAUSE_S
 from runner.broker.outage import is_away, is_passing
 from runner.broker.outbox import AnswerLostError, BatchJob, Block, Outbox, size
 from runner.broker.script_connection import ScriptConnection
@@ -37,7 +38,7 @@ T = TypeVar("T")
 
 _COPIES_WAIT_MS = 1000
 _TRIES = 4
-_TRIES_IN_A_CLUSTER = 30
+_TRIES_IN_A_CLUSTER = 100
 """Until the call's time is over: an election takes seconds, and so does the move of a slot."""
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
@@ -239,7 +240,9 @@ class Sender:
 
         args = _in_short(queue, jobs) or in_full()
         pause_s, may_be_there = _FIRST_PAUSE_S, False
-        tries = _TRIES_IN_A_CLUSTER if self._script.is_clustered else _TRIES
+        tries, longest_pause_s = _TRIES, _LONGEST_PAUSE_S
+        if self._script.is_clustered:
+            tries, longest_pause_s = _TRIES_IN_A_CLUSTER, LONGEST_PAUSE_S
         for tries_left in range(tries - 1, -1, -1):
             sent = self._script.sent
             try:
@@ -254,7 +257,7 @@ class Sender:
                         raise AnswerLostError(str(error) or type(error).__name__) from error
                     raise
                 await self._pause(pause_s)
-                pause_s = min(pause_s * 3, _LONGEST_PAUSE_S)
+                pause_s = min(pause_s * 3, longest_pause_s)
             else:
                 if isinstance(replies, list):
                     return replies

@@ -31,12 +31,12 @@ class RedisCluster:
         """The `REDIS_URL` of the cluster."""
         return f"redis+cluster://{','.join(f'{one.host}:{one.port}' for one in self.nodes)}"
 
-    def master_of(self, key: str) -> RedisServer:
-        """Return the master of *key*'s slot, as a node that answers sees it."""
+    def master_of(self, key: str, *, beside: RedisServer | None = None) -> RedisServer:
+        """Return the master of *key*'s slot, as a node that answers sees it, but not *beside*."""
         slot = key_slot(key.encode())
-        for node in self.nodes:
+        for node in [one for one in self.nodes if one is not beside]:
             try:
-                ranges: Any = _ask(node, "CLUSTER", "SLOTS")
+                ranges: Any = ask(node, "CLUSTER", "SLOTS")
             except redis.RedisError:
                 continue
             for first, last, (_, port, *_), *_ in ranges:
@@ -46,30 +46,43 @@ class RedisCluster:
 
     def others(self, than: RedisServer) -> list[RedisServer]:
         """Return the masters beside *than*."""
-        ranges: Any = _ask(than, "CLUSTER", "SLOTS")
+        ranges: Any = ask(than, "CLUSTER", "SLOTS")
         ports = {one[2][1] for one in ranges} - {than.port}
         return [one for one in self.nodes if one.port in ports]
+
+    def replica_of(self, master: RedisServer) -> RedisServer:
+        """Return the replica of *master*, which has one once the cluster is whole."""
+        [one] = [
+            one
+            for one in self.nodes
+            if ask(one, "ROLE")[:3] == [b"slave", b"127.0.0.1", master.port]
+        ]
+        return one
+
+    def whole(self) -> None:
+        """Wait until all nodes answer and agree, and each master has its replica."""
+        _until(lambda: _is_whole(self.nodes))
 
     def begin_move(self, key: str, to: RedisServer) -> RedisServer:
         """Let the slot of *key* be on its way to *to*; return the master that it leaves."""
         slot, source = key_slot(key.encode()), self.master_of(key)
-        _ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", _id(source))
-        _ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", _id(to))
+        ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", _id(source))
+        ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", _id(to))
         return source
 
     def end_move(self, key: str, source: RedisServer, to: RedisServer) -> None:
         """Move the keys of the slot, and say to all whose it is."""
         slot = key_slot(key.encode())
-        while keys := _ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 1000):
-            _ask(source, "MIGRATE", to.host, to.port, "", 0, 5000, "KEYS", *keys)
+        while keys := ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 1000):
+            ask(source, "MIGRATE", to.host, to.port, "", 0, 5000, "KEYS", *keys)
         for node in (
             to,
             source,
             *(one for one in self.nodes if one is not to and one is not source),
         ):
             try:
-                if _ask(node, "ROLE")[0] == b"master":
-                    _ask(node, "CLUSTER", "SETSLOT", slot, "NODE", _id(to))
+                if ask(node, "ROLE")[0] == b"master":
+                    ask(node, "CLUSTER", "SETSLOT", slot, "NODE", _id(to))
             except redis.RedisError:
                 continue  # it is down, and will learn it
 
@@ -88,16 +101,16 @@ class RedisCluster:
         masters, replicas = self.nodes[:_MASTERS], self.nodes[_MASTERS:]
         for number, node in enumerate(masters):
             first, end = _SLOTS * number // _MASTERS, _SLOTS * (number + 1) // _MASTERS
-            _ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            _ask(node, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+            ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            ask(node, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
         for node in self.nodes[1:]:
             bus = node.options[node.options.index("--cluster-port") + 1]
-            _ask(self.nodes[0], "CLUSTER", "MEET", node.host, node.port, bus)
+            ask(self.nodes[0], "CLUSTER", "MEET", node.host, node.port, bus)
         _until(lambda: all(_info(one)["cluster_known_nodes"] == "6" for one in self.nodes))
         for replica, master in zip(replicas, masters, strict=True):
             _until(lambda: _follows(replica, master))  # noqa: B023 -- called at once
         _until(lambda: all(_info(one)["cluster_state"] == "ok" for one in self.nodes))
-        _until(lambda: all(_ask(one, "ROLE")[3] == b"connected" for one in replicas))
+        _until(lambda: all(ask(one, "ROLE")[3] == b"connected" for one in replicas))
 
 
 @contextmanager
@@ -109,7 +122,8 @@ def running_cluster() -> Iterator[RedisCluster]:
         yield cluster
 
 
-def _ask(node: RedisServer, *command: Any) -> Any:
+def ask(node: RedisServer, *command: Any) -> Any:
+    """Return the answer of one node, as it is."""
     connection: Any = redis.Connection(host=node.host, port=node.port, socket_timeout=5)  # type: ignore[no-untyped-call]
     try:
         connection.send_command(*command)
@@ -119,17 +133,40 @@ def _ask(node: RedisServer, *command: Any) -> Any:
 
 
 def _id(node: RedisServer) -> str:
-    return str(_ask(node, "CLUSTER", "MYID").decode())
+    return str(ask(node, "CLUSTER", "MYID").decode())
 
 
 def _info(node: RedisServer) -> dict[str, str]:
-    lines = _ask(node, "CLUSTER", "INFO").decode().splitlines()
+    lines = ask(node, "CLUSTER", "INFO").decode().splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def _is_whole(nodes: list[RedisServer]) -> bool:
+    try:
+        views = [
+            sorted(
+                (first, last, *(one[1] for one in of_range))
+                for first, last, *of_range in ask(node, "CLUSTER", "SLOTS")
+            )
+            for node in nodes
+        ]
+        roles = [ask(node, "ROLE") for node in nodes]
+        states = {_info(node)["cluster_state"] for node in nodes}
+    except redis.RedisError:
+        return False
+    replicas = [role for role in roles if role[0] == b"slave"]
+    return (
+        states == {"ok"}
+        and all(view == views[0] for view in views)
+        and len(replicas) == len(nodes) - _MASTERS
+        and len({role[2] for role in replicas}) == _MASTERS
+        and all(role[3] == b"connected" for role in replicas)
+    )
 
 
 def _follows(replica: RedisServer, master: RedisServer) -> bool:
     try:
-        _ask(replica, "CLUSTER", "REPLICATE", _id(master))
+        ask(replica, "CLUSTER", "REPLICATE", _id(master))
     except redis.ResponseError:
         return False  # it has not met its master yet
     return True

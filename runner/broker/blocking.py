@@ -25,7 +25,12 @@ from redis.sentinel import Sentinel
 
 from runner import clock
 from runner.broker import keys
-from runner.broker.cluster import BlockingToMaster, SecuredBlockingToMaster, SlotPool
+from runner.broker.cluster import (
+    BlockingToMaster,
+    SecuredBlockingToMaster,
+    SlotPool,
+    is_clustered,
+)
 from runner.broker.location import CONNECT_TIMEOUT_S
 from runner.errors import ConfigurationError
 
@@ -105,7 +110,7 @@ class BlockingPool:
     def __init__(self, client: Redis, *, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self.own_keys = keys.of(client)
-        self.is_clustered = isinstance(client.connection_pool, SlotPool)
+        self.is_clustered = is_clustered(client)
         self._redis = blocking_twin(client, timeout_s=timeout_s / 4)
         self.reset()
         _pools.add(self)

@@ -137,8 +137,10 @@ def _is_refused_command(error: BaseException) -> bool:
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
     one: BaseException | None = error
-    while one is not None:
+    seen: set[int] = set()
+    while one is not None and id(one) not in seen:  # an error may be raised from itself
         yield one
+        seen.add(id(one))
         one = one.__cause__ or one.__context__
 
 
@@ -193,6 +195,8 @@ class Outage:
         self._name = name
         self.set_aside: Callable[[], Awaitable[object]] | None = None
         """Sets keys aside whose type is none of ours; returns something if there were any."""
+        self.longest_pause_s = _LONGEST_PAUSE_S
+        """The longest pause between two tries, on average."""
         self._away_since: float | None = None
         self._logged_at: dict[str, float] = {}
         self._back = asyncio.Event()
@@ -229,7 +233,7 @@ class Outage:
                 if unless is not None and unless.is_set():
                     raise
                 await self._wait_for_an_answer(pause_s * (0.5 + chance.spread()))
-                pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+                pause_s = min(self.longest_pause_s, pause_s * 2)
             else:
                 self.note_answer(name)
                 return answer

@@ -21,7 +21,7 @@ from redis.exceptions import InvalidResponse, NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner.broker import keys
-from runner.broker.cluster import SlotPool, ToMaster
+from runner.broker.cluster import SILENT_S, ToMaster, is_clustered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,12 +42,14 @@ class StageConnection:
     """
     A stage's own connection, for one call at a time.
 
-    It connects at the first call, and again after any error.
+    It connects at the first call, and again after any error. blocks: its commands wait for what
+    others do, so that silence says nothing.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, blocks: bool = False) -> None:
+        self._blocks = blocks
         self.own_keys = keys.of(redis)
-        self.is_clustered = isinstance(redis.connection_pool, SlotPool)
+        self.is_clustered = is_clustered(redis)
         self._pool = redis.connection_pool
         self._protocol: RedisProtocol | None = None
         self._turn = asyncio.Lock()
@@ -81,7 +83,7 @@ class StageConnection:
         try:
             async with asyncio.timeout(_SILENCE_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
-                protocol = RedisProtocol(connection)
+                protocol = RedisProtocol(connection, blocks=self._blocks)
         except BaseException as error:
             # A connection that is cancelled half-way would stay open, unknown to the pool.
             await connection.disconnect(nowait=True)
@@ -197,9 +199,11 @@ class ScriptConnection(StageConnection):
 class RedisProtocol(asyncio.Protocol):
     """The bytes of a connection that redis-py has opened; replies come in order."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, blocks: bool = False) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
+        self._doubts = isinstance(connection, ToMaster) and not blocks
+        self._look_every_s = SILENT_S if self._doubts else _SILENCE_S
         self._waiting: deque[tuple[asyncio.Future[Any] | None, float]] = deque()
         """Who gets each reply, None for nobody, and since when it is due."""
         self._timer: asyncio.TimerHandle | None = None
@@ -237,7 +241,7 @@ class RedisProtocol(asyncio.Protocol):
         now = self._loop.time()
         self._waiting.extend([(future, now) for future in futures])
         if self._timer is None:
-            self._timer = self._loop.call_at(now + _SILENCE_S, self._look_for_overdue)
+            self._timer = self._loop.call_at(now + self._look_every_s, self._look_for_overdue)
         self._transport.write(packed)
         self._unsent = self._transport.get_write_buffer_size()
 
@@ -303,9 +307,12 @@ class RedisProtocol(asyncio.Protocol):
         if unsent < self._unsent:
             self._moved_at = now
         self._unsent = unsent
-        due = max(self._waiting[0][1], self._moved_at) + _SILENCE_S
-        if due > now:
-            self._timer = self._loop.call_at(due, self._look_for_overdue)
+        silent_since = max(self._waiting[0][1], self._moved_at)
+        if (due := silent_since + _SILENCE_S) > now:
+            if isinstance(self._connection, ToMaster) and self._doubts:
+                self._connection.doubt()
+            look_at = min(due, now + self._look_every_s)
+            self._timer = self._loop.call_at(look_at, self._look_for_overdue)
             return
         self._fail(self._noted(RedisTimeoutError(f"nothing came for {_SILENCE_S:g} s")))
         self._transport.abort()

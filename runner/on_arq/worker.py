@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from runner import chance, clock, current, machine
 from runner.broker import keys
+from runner.broker.cluster import LONGEST_PAUSE_S, is_clustered
 from runner.broker.outage import Outage, is_passing
 from runner.broker.redis_clock import RedisClock
 from runner.broker.redis_risks import refuse_old_server, warn_of_risks
@@ -248,6 +249,8 @@ class Worker(arq.worker.Worker):
             self._take_signals(exits)
         self._connect()
         self.outage.set_aside = self._set_aside
+        if is_clustered(self.pool):
+            self.outage.longest_pause_s = LONGEST_PAUSE_S
         await self.outage.call(self._read_time, unless=self._life.stopping)
         await self.outage.call(self._refuse_old_server, unless=self._life.stopping)
         await warn_of_risks(self.pool)

@@ -113,7 +113,7 @@ class Engine:
             redis_clock=redis_clock,
             parked=ParkedHere(redis, queue_key, attempts.knows),
         )
-        self.wake = StageConnection(redis)
+        self.wake = StageConnection(redis, blocks=True)
         self.prefetched = Prefetched(self.claimer.tell_started, lease_s=lease_s)
         self.settler = Settler(
             redis,

@@ -147,7 +147,7 @@ async def run(arguments: argparse.Namespace, folder: Path) -> Run:
         await asyncio.to_thread(of_run.start)
         version = of_run.version
         offset_s = monotonic_offset_s()
-        workers = Workers(of_workers, clocks[:-1], path, folder)
+        workers = Workers([one.url for one in of_workers], clocks[:-1], path, folder)
         nemesis = Nemesis(
             servers=of_run,
             cables=of_workers,

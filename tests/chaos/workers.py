@@ -15,22 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.cable import Cable
     from tests.wall_clock import WallClock
 
 
 class Workers:
     """
-    Worker processes, one for each of *cables*; one that dies is restarted, as by a supervisor.
+    Worker processes, one for each address; one that dies is restarted, as by a supervisor.
 
-    What they log goes into *folder*. clocks: of each; none where they cannot be set.
+    What they log goes into *folder*. clocks: of each; none where they cannot be set. program: the
+    module that they run, with the address and the ledger as arguments.
     """
 
     def __init__(
-        self, cables: Sequence[Cable], clocks: Sequence[WallClock], ledger: Path, folder: Path
+        self,
+        urls: Sequence[str],
+        clocks: Sequence[WallClock],
+        ledger: Path,
+        folder: Path,
+        program: str = "tests.chaos.workload",
     ) -> None:
         self._notes = Ledger(ledger)
-        self._cables = cables
+        self._urls = urls
+        self._program = program
         self._ledger = ledger
         self._folder = folder
         self._ending = False
@@ -41,7 +47,7 @@ class Workers:
 
     async def start(self) -> None:
         """Start all workers."""
-        for slot in range(len(self._cables)):
+        for slot in range(len(self._urls)):
             self.processes.append(await self._start(slot))
             self._keepers.append(asyncio.create_task(self._keep(slot)))
 
@@ -69,7 +75,7 @@ class Workers:
         with (self._folder / f"worker-{slot}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "tests.chaos.workload", self._cables[slot].url, str(self._ledger)),
+                *("-m", self._program, self._urls[slot], str(self._ledger)),
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **environment},

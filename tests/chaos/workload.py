@@ -160,16 +160,15 @@ class ChaosSettings(WorkerSettings):
 async def work(url: str) -> None:
     """Work until stopped, guarded as in production."""
     settings: type[WorkerSettings] = type("Settings", (ChaosSettings,), {"redis": url})
-    with replaced_scripts(recording_scripts()):
-        fleet = Fleet([settings.worker(handle_signals=False)])
-        async with contextlib.AsyncExitStack() as exits:
-            guard = await exits.enter_async_context(Guard(margin_s=_GUARD_MARGIN_S))
-            await exits.enter_async_context(fleet.guarded(guard))
-            await exits.enter_async_context(fleet.stopped_by_signals())
-            group = await exits.enter_async_context(asyncio.TaskGroup())
-            ready = group.create_task(_note_ready(fleet))
-            await fleet.run()
-            ready.cancel()
+    fleet = Fleet([settings.worker(handle_signals=False)])
+    async with contextlib.AsyncExitStack() as exits:
+        guard = await exits.enter_async_context(Guard(margin_s=_GUARD_MARGIN_S))
+        await exits.enter_async_context(fleet.guarded(guard))
+        await exits.enter_async_context(fleet.stopped_by_signals())
+        group = await exits.enter_async_context(asyncio.TaskGroup())
+        ready = group.create_task(_note_ready(fleet))
+        await fleet.run()
+        ready.cancel()
 
 
 async def _note_ready(fleet: Fleet) -> None:
@@ -177,8 +176,14 @@ async def _note_ready(fleet: Fleet) -> None:
     LedgerBook.ledger.note("up")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Work for the address and with the ledger that the command line names."""
     configure_logging("json", "WARNING")
     LedgerBook.ledger = Ledger(Path(sys.argv[2]))
     run_async(work(sys.argv[1]))
     end_process(0)
+
+
+if __name__ == "__main__":
+    with replaced_scripts(recording_scripts()):
+        main()

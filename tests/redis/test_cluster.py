@@ -149,7 +149,32 @@ async def test_killed_master_is_replaced_without_a_loss(
             threaded = await asyncio.to_thread(add.enqueue_sync, 3)
             assert await soon(threaded.result()) == 4
             await asyncio.to_thread(master.start)
+            await asyncio.to_thread(cluster.whole)
             assert await asyncio.to_thread(cluster.master_of, BASE) is not master
+
+
+async def test_frozen_master_is_noticed_once_it_is_replaced(
+    cluster: RedisCluster, client: QueueClient
+) -> None:
+    """It answers nothing and closes nothing; a worker, a loop and a thread leave it."""
+    async with working(cluster.url, add, prefix=SHOP, heartbeat_s=0.2):
+        with using(client):
+            before = await add.enqueue(1)
+            assert await soon(before.result()) == 2
+            await asyncio.to_thread(add.enqueue_sync, 2)
+            master = await asyncio.to_thread(cluster.master_of, BASE)
+            master.pause()
+            try:
+                frozen_at = time.monotonic()
+                after, threaded = await asyncio.gather(
+                    add.enqueue(3), asyncio.to_thread(add.enqueue_sync, 4)
+                )
+                assert await after.result() == 4
+                assert await threaded.result() == 5
+                assert time.monotonic() - frozen_at < NODE_TIMEOUT_S + 6
+            finally:
+                master.resume()
+            await asyncio.to_thread(cluster.whole)
 
 
 async def test_arqs_own_classes_are_refused(client: QueueClient) -> None:

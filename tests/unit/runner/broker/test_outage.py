@@ -68,6 +68,15 @@ def test_lasting_errors_are_not_waited_out(error: Exception) -> None:
     assert not is_passing(error)
 
 
+def test_error_that_is_its_own_cause_is_judged() -> None:
+    """An error may be raised from itself, or two from each other."""
+    one, other = exceptions.ConnectionError("one"), exceptions.ConnectionError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert is_passing(one)
+    one.__cause__ = one
+    assert is_passing(one)
+
+
 def _failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
     left = times
 
