@@ -56,9 +56,10 @@ class App:
     each process; an `Offloader` among them is used for `ctx.offload`. pages: makes the
     application's own pages from the dashboard and the services. commands: its own commands. prefix:
     what its keys in Redis begin with, such as "shop:", so that it never meets another application
-    there; `REDIS_PREFIX` wins over it. checks: makes the health checks of what it needs beside
-    Redis from the services, of which there are none where nothing is opened. settings: its class of
-    settings, if it has more than every application. summary: its help, in a sentence.
+    there; `REDIS_PREFIX` wins over it. strict_queues: refuse to enqueue into a queue that no worker
+    has announced; `RUNNER__STRICT_QUEUES` wins over it. checks: makes the health checks of what it
+    needs beside Redis from the services, of which there are none where nothing is opened. settings:
+    its class of settings, if it has more than every application. summary: its help, in a sentence.
 
     Each of these but the commands may be given by name, as `"module:name"`.
     """
@@ -74,6 +75,7 @@ class App:
         checks: Checks | str | None = None,
         settings: type[Settings] | str | None = None,
         prefix: str = "",
+        strict_queues: bool = False,
         summary: str = "Run background jobs, and look after them.",
     ) -> None:
         self._workers = workers
@@ -83,6 +85,7 @@ class App:
         self._checks = checks
         self._settings = settings
         self._prefix = prefix
+        self._strict_queues = strict_queues
         self.commands = tuple(commands)
         self.summary = summary
         self.folder: Path | None = None
@@ -178,6 +181,18 @@ class App:
         from runner.broker import keys
 
         return keys.with_prefix(self.settings.redis_prefix or self._prefix).prefix
+
+    @property
+    def strict_queues(self) -> bool:
+        """
+        Whether to refuse a queue that no worker has announced: as the deployment says, or else it.
+
+        Raises:
+            SettingsError: A setting is wrong.
+        """
+        limits = self.settings.runner
+        is_set = "strict_queues" in limits.model_fields_set
+        return limits.strict_queues if is_set else self._strict_queues
 
     @property
     def servers(self) -> Servers:

@@ -66,6 +66,11 @@ class Parts(Protocol):
         ...
 
     @property
+    def strict_queues(self) -> bool:
+        """Whether a queue that no worker has announced is refused."""
+        ...
+
+    @property
     def servers(self) -> Servers:
         """Where its queues are."""
         ...
@@ -184,6 +189,7 @@ def configured(app: Parts, worker: type[WorkerSettings]) -> type[WorkerSettings]
         "poll_interval_s": settings.scheduled_poll_interval_s,
         "release": settings.release,
         **{field.name: getattr(settings.runner, field.name) for field in fields(WorkerLimits)},
+        "strict_queues": app.strict_queues,
     }
     merged = {"prepare", "resources", "schedule", "reporters", "redis", "servers"}
     values = {name: value for name, value in given.items() if name in merged or name not in own}

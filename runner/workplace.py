@@ -183,7 +183,7 @@ async def connected(app: Parts, url: str) -> AsyncIterator[QueueClient]:
         url,
         call_timeout_s=limits.call_timeout_s,
         max_body_bytes=limits.max_body_bytes,
-        strict_queues=limits.strict_queues,
+        strict_queues=app.strict_queues,
         prefix=app.prefix,
     )
     try:

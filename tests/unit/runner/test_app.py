@@ -228,6 +228,31 @@ def test_prefix_reaches_every_settings_class(
         assert vars(configured)["health_check_key"] == f"{prefix}queue:{queue}:health-check"
 
 
+@pytest.mark.parametrize(
+    ("variable", "given", "is_strict"),
+    [
+        (None, True, True),
+        (None, False, False),
+        ("true", False, True),
+        ("false", True, False),
+    ],
+)
+def test_strict_queues_reach_every_settings_class(
+    monkeypatch: pytest.MonkeyPatch, *, variable: str | None, given: bool, is_strict: bool
+) -> None:
+    """The environment wins over the application's own; a class that says it itself wins."""
+    if variable is not None:
+        monkeypatch.setenv("RUNNER__STRICT_QUEUES", variable)
+    use_config_file(None)
+    lenient = type("Lenient", (Stock,), {"strict_queues": not is_strict})
+
+    app = App([Mail, lenient], strict_queues=given)
+
+    assert app.strict_queues is is_strict
+    assert app.configured(Mail).as_options().strict_queues is is_strict
+    assert app.configured(lenient).as_options().strict_queues is not is_strict
+
+
 def test_class_with_another_prefix_is_refused() -> None:
     """Its jobs would not be where the application looks."""
     other = type("Other", (Mail,), {"prefix": "other:"})
