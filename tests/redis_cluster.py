@@ -12,7 +12,7 @@ from redis.crc import key_slot
 from tests.redis_server import RedisServer, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 NODE_TIMEOUT_S = 2.0
 _MASTERS = 3
@@ -21,15 +21,30 @@ _READY_WITHIN_S = 60.0
 
 
 class RedisCluster:
-    """Six servers: the first three are masters at first, each with a third of the slots."""
+    """
+    Three masters, each with a third of the slots, and behind them their replicas, if there are any.
 
-    def __init__(self) -> None:
+    secured: the options of a server's certificate; nodes speak TLS to each other then, and to
+    clients at `secured_url`.
+    """
+
+    def __init__(self, *, has_replicas: bool = True, secured: Sequence[str] = ()) -> None:
         self.nodes: list[RedisServer] = []
+        self._size = 2 * _MASTERS if has_replicas else _MASTERS
+        self._secured = secured
+        self._ports: dict[int, int] = {}
+        """At which port other nodes and secured clients reach each node, by its own."""
 
     @property
     def url(self) -> str:
         """The `REDIS_URL` of the cluster."""
         return f"redis+cluster://{','.join(f'{one.host}:{one.port}' for one in self.nodes)}"
+
+    @property
+    def secured_url(self) -> str:
+        """Its `REDIS_URL` by TLS, without options."""
+        ports = (self._ports[one.port] for one in self.nodes)
+        return f"rediss+cluster://{','.join(f'localhost:{port}' for port in ports)}"
 
     def master_of(self, key: str, *, beside: RedisServer | None = None) -> RedisServer:
         """Return the master of *key*'s slot, as a node that answers sees it, but not *beside*."""
@@ -74,7 +89,8 @@ class RedisCluster:
         """Move the keys of the slot, and say to all whose it is."""
         slot = key_slot(key.encode())
         while keys := ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 1000):
-            ask(source, "MIGRATE", to.host, to.port, "", 0, 5000, "KEYS", *keys)
+            port = self._ports[to.port]
+            ask(source, "MIGRATE", to.host, port, "", 0, 5000, "KEYS", *keys)
         for node in (
             to,
             source,
@@ -88,16 +104,19 @@ class RedisCluster:
 
     def start(self, stack: ExitStack) -> None:
         """Start the servers, and make them a cluster."""
-        for _ in range(2 * _MASTERS):
+        for _ in range(self._size):
+            port = free_port()
             options = (
                 *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
                 *("--cluster-node-timeout", str(round(NODE_TIMEOUT_S * 1000))),
                 *("--cluster-replica-validity-factor", "0"),
+                *self._tls(port),
             )
             node = RedisServer(append_only=True, options=options)
             stack.callback(node.close)
             node.start()
             self.nodes.append(node)
+            self._ports[node.port] = port if self._secured else node.port
         masters, replicas = self.nodes[:_MASTERS], self.nodes[_MASTERS:]
         for number, node in enumerate(masters):
             first, end = _SLOTS * number // _MASTERS, _SLOTS * (number + 1) // _MASTERS
@@ -105,19 +124,28 @@ class RedisCluster:
             ask(node, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
         for node in self.nodes[1:]:
             bus = node.options[node.options.index("--cluster-port") + 1]
-            ask(self.nodes[0], "CLUSTER", "MEET", node.host, node.port, bus)
-        _until(lambda: all(_info(one)["cluster_known_nodes"] == "6" for one in self.nodes))
-        for replica, master in zip(replicas, masters, strict=True):
+            ask(self.nodes[0], "CLUSTER", "MEET", node.host, self._ports[node.port], bus)
+        known = str(self._size)
+        _until(lambda: all(_info(one)["cluster_known_nodes"] == known for one in self.nodes))
+        for replica, master in zip(replicas, masters, strict=False):
             _until(lambda: _follows(replica, master))  # noqa: B023 -- called at once
         _until(lambda: all(_info(one)["cluster_state"] == "ok" for one in self.nodes))
         _until(lambda: all(ask(one, "ROLE")[3] == b"connected" for one in replicas))
 
+    def _tls(self, port: int) -> Sequence[str]:
+        if not self._secured:
+            return ()
+        yes = ("--tls-cluster", "yes", "--tls-replication", "yes", "--tls-auth-clients", "no")
+        return ("--tls-port", str(port), *yes, *self._secured)
+
 
 @contextmanager
-def running_cluster() -> Iterator[RedisCluster]:
+def running_cluster(
+    *, has_replicas: bool = True, secured: Sequence[str] = ()
+) -> Iterator[RedisCluster]:
     """Yield a cluster that serves all slots."""
     with ExitStack() as stack:
-        cluster = RedisCluster()
+        cluster = RedisCluster(has_replicas=has_replicas, secured=secured)
         cluster.start(stack)
         yield cluster
 

@@ -3,64 +3,26 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from runner import Context, connect, job
 from runner.current import using
+from tests.certificates import Certificates
 from tests.redis_server import RedisServer, RedisServerError, free_port
 from tests.runner_kit import soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @job(queue="default")
 async def act(_: Context) -> None:
     """Do nothing."""
-
-
-class Certificates:
-    """An authority, what it signed for `localhost` and for a client, and another authority."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        authority = self._make("ca", None)
-        self._make("server", authority)
-        self._make("client", authority)
-        self._make("other-ca", None)
-
-    def path(self, name: str) -> str:
-        """Return the path of a certificate, or of its key as `<name>.key`."""
-        return str(self.folder / name)
-
-    def _make(
-        self, name: str, signer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None
-    ) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:
-        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        issuer, signing = signer or (subject, key)
-        made = x509.CertificateBuilder(
-            issuer, subject, key.public_key(), x509.random_serial_number(), now, now + timedelta(1)
-        ).add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
-        if signer is not None:
-            names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-            made = made.add_extension(names, critical=False)
-        form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        pem = made.sign(signing, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        (self.folder / name).write_bytes(pem)
-        private = key.private_bytes(serialization.Encoding.PEM, *form)
-        (self.folder / f"{name}.key").write_bytes(private)
-        return subject, key
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +33,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 def _tls_server(certificates: Certificates, *options: str) -> Iterator[int]:
     port = free_port()
-    server = RedisServer(
-        options=(
-            *("--tls-port", str(port), "--tls-ca-cert-file", certificates.path("ca")),
-            *("--tls-cert-file", certificates.path("server")),
-            *("--tls-key-file", certificates.path("server.key"), *options),
-        )
-    )
+    server = RedisServer(options=("--tls-port", str(port), *certificates.of_server, *options))
     try:
         try:
             server.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +19,14 @@ from runner.errors import ConfigurationError
 from runner.operations.metrics import all_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import queue
+from tests.certificates import Certificates
 from tests.redis_cluster import NODE_TIMEOUT_S, RedisCluster, running_cluster
+from tests.redis_server import RedisServerError
 from tests.runner_kit import eventually, soon, working
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from runner import QueueClient
     from tests.redis_server import RedisServer
@@ -175,6 +180,26 @@ async def test_frozen_master_is_noticed_once_it_is_replaced(
             finally:
                 master.resume()
             await asyncio.to_thread(cluster.whole)
+
+
+async def test_connections_by_tls_follow_the_slot(tmp_path: Path) -> None:
+    """From any node, in loops, stages and threads, and after the slot was moved."""
+    certificates = Certificates(tmp_path)
+    with ExitStack() as stack:
+        try:
+            secured = running_cluster(has_replicas=False, secured=certificates.of_server)
+            cluster = await asyncio.to_thread(stack.enter_context, secured)
+        except RedisServerError as error:
+            pytest.skip(f"this redis-server speaks no TLS: {error}")
+        url = f"{cluster.secured_url}?ssl_ca_certs={certificates.path('ca')}"
+        async with connect(url, prefix=SHOP) as client, working(url, add, prefix=SHOP):
+            with using(client):
+                for _ in range(2):
+                    assert await soon((await add.enqueue(1)).result()) == 2
+                    threaded = await asyncio.to_thread(add.enqueue_sync, 2)
+                    assert await asyncio.to_thread(partial(threaded.result_sync, timeout_s=30)) == 3
+                    to, source = await asyncio.to_thread(_begin_move, cluster)
+                    await asyncio.to_thread(cluster.end_move, BASE, source, to)
 
 
 async def test_arqs_own_classes_are_refused(client: QueueClient) -> None:
