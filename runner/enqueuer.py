@@ -289,6 +289,7 @@ class Enqueuer(Sender):
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outboxes: dict[str, Outbox] = {}
+        self._counts = SharedCount(script)
 
     async def close(self) -> None:
         """Close the connection, once what is under way is sent; a later job opens another."""
@@ -297,12 +298,14 @@ class Enqueuer(Sender):
                 await outbox.close()
         finally:
             await self._script.close()
+            await self._counts.close()
 
     def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[bool]]:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             # What another loop left behind when it was closed would never be sent.
             self._loop, self._outboxes = loop, {}
+            self._counts = SharedCount(self._counts.script)
         outbox = self._outboxes.get(queue)
         if outbox is None:
             self._script.own_keys.queue_key(queue)  # or this raises: it has another prefix
@@ -318,7 +321,7 @@ class Enqueuer(Sender):
 
     async def _copies(self, least: int) -> int:
         async with asyncio.timeout(_COPIES_WAIT_MS / 1000 + self._timeout_s):
-            return await super()._copies(least)
+            return await self._counts.copies(least)
 
     async def _execute(self, *command: Any) -> Any:
         async with asyncio.timeout(self._timeout_s):
@@ -327,6 +330,54 @@ class Enqueuer(Sender):
     async def _ask(self, *command: Any) -> Any:
         async with asyncio.timeout(self._timeout_s):
             return await super()._ask(*command)
+
+
+class SharedCount:
+    """
+    Counts the copies of what many calls have written, for all of them at once.
+
+    Redis answers nothing else on a connection that waits for copies: one wait for each call would
+    hold up all others where a replica is missing. Create it in the loop that it is used in.
+    """
+
+    def __init__(self, script: ScriptConnection) -> None:
+        self.script = script
+        self._turn = asyncio.Lock()
+        self._least = 0
+        self._next: asyncio.Task[tuple[object | None, int]] | None = None
+        """The count that has not begun: it says something of all that was written until then."""
+        self._counting: set[asyncio.Task[tuple[object | None, int]]] = set()
+
+    async def copies(self, least: int) -> int:
+        """
+        Return how many replicas have what this call has just written; wait for *least* of them.
+
+        0 if the connection was lost since: then nobody knows.
+        """
+        line = self.script.line
+        self._least = max(self._least, least)
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._count())
+            self._counting.add(self._next)
+            self._next.add_done_callback(self._counted)
+        counted_on, copies = await asyncio.shield(self._next)
+        return copies if line is not None and line is counted_on else 0
+
+    async def _count(self) -> tuple[object | None, int]:
+        async with self._turn:
+            least, self._least, self._next = self._least, 0, None
+            return self.script.line, await self.script.copies(least, _COPIES_WAIT_MS)
+
+    def _counted(self, count: asyncio.Task[tuple[object | None, int]]) -> None:
+        self._counting.discard(count)
+        if not count.cancelled():
+            count.exception()  # those that waited for it have it
+
+    async def close(self) -> None:
+        """Return once every call has its answer; the connection is closed."""
+        here = asyncio.get_running_loop()
+        if counting := [count for count in self._counting if count.get_loop() is here]:
+            await asyncio.wait(counting)
 
 
 def _in_short(queue: str, jobs: list[Block]) -> list[Any] | None:
@@ -390,7 +441,8 @@ class Router:
 
     async def put(self, request: Enqueue) -> bool:
         """Enqueue one job as `Sender.put` does."""
-        await self._refuse_torn_batches([request])
+        if request.batch_id is not None:
+            await self._refuse_torn_batches([request])
         return await self._client.at(request.queue).enqueuer.put(request)
 
     async def _refuse_torn_batches(self, requests: Sequence[Enqueue]) -> None:
@@ -409,6 +461,8 @@ class Router:
         """
         await self._refuse_torn_batches(requests)
         shares = shared(requests, lambda queue: self._client.at(queue).enqueuer)
+        if len(shares) == 1:
+            return await shares[0][0].put_many(requests)
         sent = await asyncio.gather(*[to.put_many(share) for to, share in shares])
         return in_order(requests, zip((share for _, share in shares), sent, strict=True))
 
@@ -423,9 +477,13 @@ def shared(
         CodecError: An argument has no JSON form; nothing is to be sent, then.
     """
     shares: dict[int, tuple[T, list[Enqueue]]] = {}
+    of_queue: dict[str, list[Enqueue]] = {}
     for request in requests:
-        place = place_of(request.queue)
-        shares.setdefault(id(place), (place, []))[1].append(request)
+        share = of_queue.get(request.queue)
+        if share is None:
+            place = place_of(request.queue)
+            share = of_queue[request.queue] = shares.setdefault(id(place), (place, []))[1]
+        share.append(request)
     if len(shares) > 1:
         for request in requests:
             request.body()

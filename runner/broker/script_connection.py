@@ -105,6 +105,12 @@ class ScriptConnection(StageConnection):
         self.sent = 0
         """How often the script was sent: a call may have to send it twice."""
 
+    @property
+    def line(self) -> object | None:
+        """The connection that is open now; None if there is none."""
+        protocol = self._protocol
+        return None if protocol is None or protocol.is_closing else protocol
+
     async def copies(self, least: int, longest_ms: int) -> int:
         """
         Return how many replicas have all that this connection wrote; wait for *least* of them.

@@ -152,6 +152,7 @@ class ChaosSettings(WorkerSettings):
     abort_check_s = 0.2
     grace_s = 1.0
     idle_poll_s = IDLE_POLL_S
+    keep_result_s = 10.0
     poll_interval_s = POLL_S
     blocked_warn_s = 0.5
     blocked_limit_s = 1.8

@@ -326,3 +326,19 @@ async def test_call_timeout_that_is_no_time_is_refused(
     monkeypatch.setenv("RUNNER__CALL_TIMEOUT_S", given)
     with pytest.raises(ConfigurationError, match="RUNNER__CALL_TIMEOUT_S is"):
         await tidy.enqueue()
+
+
+async def test_calls_share_the_wait_for_a_replica_that_is_missing(redis: QueueClient) -> None:
+    """Each says that its job is enqueued and not copied; other jobs wait no longer for that."""
+    await tidy.enqueue()
+    await redis.config_resetstat()
+
+    answers = await asyncio.gather(
+        *[tidy.options(copies=1).enqueue() for _ in range(50)], return_exceptions=True
+    )
+
+    for one in answers:
+        assert isinstance(one, EnqueueError)
+        assert "only 0 of 1 replicas acknowledged it" in str(one)
+    assert (await redis.info("commandstats"))["cmdstat_wait"]["calls"] <= 2
+    assert await redis.zcard(QUEUE) == 51
