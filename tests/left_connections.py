@@ -7,7 +7,8 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 
-_made: weakref.WeakSet[Any] = weakref.WeakSet()  # of connections; only their private parts tell
+# Not a WeakSet: other threads open connections, too, and it cannot be iterated while it grows.
+_made: set[weakref.ref[Any]] = set()
 _kept: list[Any] = []
 
 
@@ -21,14 +22,15 @@ def install() -> None:
 
     def noted(self: AbstractConnection, *args: Any, **values: Any) -> None:
         original(self, *args, **values)
-        _made.add(self)
+        _made.add(weakref.ref(self, _made.discard))
 
     AbstractConnection.__init__ = noted  # type: ignore[method-assign]
 
 
 def newly_left() -> list[str]:
     """Name the open connections whose event loop is closed; the collector will not meet them."""
-    left = [one for one in _made if one.is_connected and one._writer._loop.is_closed()]
-    _made.difference_update(left)
+    made = [one for reference in list(_made) if (one := reference()) is not None]
+    left = [one for one in made if one.is_connected and one._writer._loop.is_closed()]
+    _made.difference_update(map(weakref.ref, left))
     _kept.extend(left)
     return [repr(one) for one in left]
