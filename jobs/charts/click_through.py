@@ -88,8 +88,7 @@ def click_through(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         title=_title(clicks, thing),
         reading=(
             f"Each dot is one {thing} that was shown {FEWEST_IMPRESSIONS:,} times or more, "
-            f"{owner_span(found)}; the line is their median, the band the middle half. What is "
-            "shown more widely is usually clicked less."
+            f"{owner_span(found)}; the line is their median, the band the middle half."
         ),
         description=(
             f"Click-through of {clicks.items:,} {thing}s by impressions: median "
@@ -101,7 +100,7 @@ def click_through(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
 
 
 def _title(clicks: Compared, thing: str) -> str:
-    return f"Half of the {thing}s earn a click on more than {percent(clicks.median)} of impressions"
+    return f"A typical {thing} earns a click on {percent(clicks.median)} of its impressions"
 
 
 def _table(data: ChannelData, thing: str) -> Table:

@@ -35,6 +35,9 @@ _FALLING = 0.3
 _FEWEST = 10
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _CHANNEL_ID = re.compile(r"U[CU][A-Za-z0-9_-]{22}")
+_OF_CHANNELS = frozenset({"subscribers", "items", "gained_subscribers"})
+"""What a list of items has of its items, if at all: no mapping has a field for it."""
+
 _BETWEEN = re.compile(r"[ ._-]+")
 _FIELDS = {
     "video_id": "item_id",
@@ -109,12 +112,18 @@ def _by_names(names: Sequence[str], cells: Mapping[str, list[str]]) -> _Guess:
     found = _Guess()
     known = {theirs: _FIELDS[ours] for theirs, ours in renamed(names).items() if ours in _FIELDS}
     known |= {name: _FIELDS[name] for name in names if name in _FIELDS}
-    for name in names:
-        spaced = _BETWEEN.sub(" ", name)
-        by_word = next((each for each, words in _WORDS.items() if spaced in words), None)
-        meant = known.get(name) or by_word
-        if meant is not None and meant not in found.columns and _fits(meant, cells[name]):
-            found.columns[meant] = name
+    words = {word: meant for meant, all_of_them in _WORDS.items() for word in all_of_them}
+    # A name that is known counts before one that may mean the same.
+    by_word = {name: words.get(_BETWEEN.sub(" ", name)) for name in names}
+    for meanings in (known, by_word):
+        for name in names:
+            meant = meanings.get(name)
+            free = meant not in found.columns and name not in found.columns.values()
+            if meant is not None and free and _fits(meant, cells[name]):
+                found.columns[meant] = name
+    if {"item_id", "title"} & set(found.columns):
+        for meant in _OF_CHANNELS & set(found.columns):
+            del found.columns[meant]
     return found
 
 

@@ -190,7 +190,7 @@ def test_the_chart_has_all_that_the_owner_knows() -> None:
     """Its table has a row for each of the most shown items."""
     data = owned([dict(one) for one in ITEMS], [TOTALS])
     chart = next(one for one in build_charts(data, analyze(data)) if one.key == "click-through")
-    assert chart.title == "Half of the videos earn a click on more than 3.2% of impressions"
+    assert chart.title == "A typical video earns a click on 3.2% of its impressions"
     table = chart.spec["usermeta"]["table"]
     assert table["rows"][0][1:] == ["20K", "3.0%", "1,000", "40%", "+3"]
     assert len(table["rows"]) == 15

@@ -50,6 +50,20 @@ async def test_a_list_of_episodes(write: Write) -> None:
     assert "20 items" in described
 
 
+async def test_a_known_name_counts_before_one_that_may_mean_the_same(write: Write) -> None:
+    """Of a list of items only fields of items are proposed, however their words are joined."""
+    rows = "".join(f"{at},Nr {at},{day},{at},{2 * at},7,90\n" for at, day in enumerate(DAYS))
+    header = "Id,Title,post_time,Reactions,Likes,New Subscribers,Impressions"
+    columns, described = await mapped(write, f"{header}\n{rows}")
+    assert columns == {
+        "item_id": "id",
+        "title": "title",
+        "published_at": "post_time",
+        "likes": "likes",
+    }
+    assert "3 of 7 columns not read: reactions, new subscribers, impressions" in described
+
+
 async def test_what_nobody_can_tell_is_asked(write: Write) -> None:
     """Two readings of a date, and dates without a year, get a line that says so."""
     two = mapping_for(write("a.csv", "Day,Followers\n3/4/2023,5\n5/9/2023,6\n"))
