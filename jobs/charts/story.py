@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jobs.analysis import ChannelAnalysis, Missing
+    from jobs.analysis.owner_figures import OwnerFigures
     from jobs.analysis.section import Section
 
 _MOST_SENTENCES = 5
@@ -231,6 +232,7 @@ def _owners(analysis: ChannelAnalysis) -> Iterator[str]:
             f"impressions, {times(best.ratio)} the {percent(clicks.median)} usual here (the middle "
             f"of {clicks.items:,} {things} shown {FEWEST_IMPRESSIONS:,} times or more, {span})."
         )
+    yield from _viewers(found, span)
     if found.held.present and found.held.best:
         best = found.held.best[0]
         yield (
@@ -250,6 +252,20 @@ def _owners(analysis: ChannelAnalysis) -> Iterator[str]:
             f"{brought.known:,} that {brought.items:,} {things} brought "
             f"({number(brought.per_thousand)} per 1,000 views, {span}{of})."
         )
+
+
+def _viewers(found: OwnerFigures, span: str) -> Iterator[str]:
+    """Yield who came back, and how many stayed, where the owner's export says it."""
+    totals = found.totals
+    if not totals.present:
+        return
+    if totals.new_viewers and totals.returning_viewers:
+        yield (
+            f"{short(totals.returning_viewers)} returning viewers beside "
+            f"{short(totals.new_viewers)} new ones ({span})."
+        )
+    if totals.stayed is not None:
+        yield f"{percent(totals.stayed)} stayed to watch, the others swiped away ({span})."
 
 
 def _next_day(analysis: ChannelAnalysis) -> Iterator[str]:

@@ -94,6 +94,14 @@ def test_what_is_clicked_held_and_subscribed_to() -> None:
     assert figures["Average view"] == ("1:35", "2,000 hours watched, all until 1 Mar 2026")
 
 
+def test_viewers_who_came_back_and_stayed() -> None:
+    """Both are said where the channel's totals have them."""
+    totals = {**TOTALS, "new_viewers": 3_200, "returning_viewers": 1_100, "stayed": 0.714}
+    sentences = why_it_matters(analyze(owned([dict(one) for one in ITEMS], [totals])))
+    assert "1,100 returning viewers beside 3,200 new ones (all until 1 Mar 2026)." in sentences
+    assert "71% stayed to watch, the others swiped away (all until 1 Mar 2026)." in sentences
+
+
 def test_the_share_watched_follows_from_watch_time() -> None:
     """Where an export has no percentage, the average view over the length is one."""
     items = [{"views": 1_000, "watch_s": 1_000 * (150 + n)} for n in range(12)]
