@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from runner.current import configure, disconnect
     from runner.decorator import Call, Job, job
     from runner.errors import Bury, Retry
+    from runner.flow import Flow, Node, chain, group, prev
+    from runner.flow_run import FlowRun
     from runner.handle import JobHandle, JobState
     from runner.on_arq.worker import Worker
+    from runner.passing import Failed
     from runner.periodic.schedule import CatchUp, Periodic
     from runner.processes.fleet import Fleet
     from runner.retry import exponential, linear, polynomial
@@ -34,10 +37,14 @@ __all__ = [
     "Call",
     "CatchUp",
     "Context",
+    "Failed",
     "Fleet",
+    "Flow",
+    "FlowRun",
     "Job",
     "JobHandle",
     "JobState",
+    "Node",
     "Periodic",
     "QueueClient",
     "QueueProgress",
@@ -45,13 +52,16 @@ __all__ = [
     "Secret",
     "Worker",
     "WorkerSettings",
+    "chain",
     "configure",
     "connect",
     "disconnect",
     "exponential",
+    "group",
     "job",
     "linear",
     "polynomial",
+    "prev",
 ]
 
 _MODULES = {
@@ -62,10 +72,14 @@ _MODULES = {
     "Call": "decorator",
     "CatchUp": "periodic.schedule",
     "Context": "context",
+    "Failed": "passing",
     "Fleet": "processes.fleet",
+    "Flow": "flow",
+    "FlowRun": "flow_run",
     "Job": "decorator",
     "JobHandle": "handle",
     "JobState": "handle",
+    "Node": "flow",
     "Periodic": "periodic.schedule",
     "QueueClient": "client",
     "QueueProgress": "batch_books",
@@ -73,13 +87,16 @@ _MODULES = {
     "Secret": "secret",
     "Worker": "on_arq.worker",
     "WorkerSettings": "worker_settings",
+    "chain": "flow",
     "configure": "current",
     "connect": "client",
     "disconnect": "current",
     "exponential": "retry",
+    "group": "flow",
     "job": "decorator",
     "linear": "retry",
     "polynomial": "retry",
+    "prev": "flow",
 }
 
 

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("runner.batch")
 
-_OPEN_S = 60
+OPEN_S = 60
+"""For how long a creator that is silent is not taken for lost."""
 _RENEW_S = 15.0
 
 
@@ -211,7 +212,7 @@ class _OpenedInRedis:
 
     async def begin(self) -> None:
         batch = self._batch
-        letters = {how: _letter(self._client, one) for how, one in batch.callbacks.items()}
+        letters = {how: letter(self._client, one) for how, one in batch.callbacks.items()}
         head = self._head("open")._replace(
             name=batch.name,
             abandoned=batch.abandoned,
@@ -231,7 +232,7 @@ class _OpenedInRedis:
             closed = "closed" if self._batch.abandoned == "close" else "cancelled"
             raise EnqueueError(
                 f"{self._batch!r} was {closed} before its jobs were all there: this process had "
-                f"been silent for {_OPEN_S} s",
+                f"been silent for {OPEN_S} s",
                 job_ids=[],
             )
 
@@ -244,7 +245,7 @@ class _OpenedInRedis:
                 _log.warning("batch not renewed", batch=self._batch.id, error=str(error))
 
     def _head(self, action: str) -> BatchHead:
-        return BatchHead(action, self._batch.id, keys.BATCH_TTL_S, _OPEN_S * 1000)
+        return BatchHead(action, self._batch.id, keys.BATCH_TTL_S, OPEN_S * 1000)
 
     async def _ask(self, head: BatchHead, problem: str) -> int:
         try:
@@ -255,7 +256,7 @@ class _OpenedInRedis:
             ) from error
 
 
-def _letter(client: QueueClient, callback: Enqueue) -> bytes:
+def letter(client: QueueClient, callback: Enqueue) -> bytes:
     """
     Return what a script needs to enqueue *callback*: queue, and body without its time, by lines.
 
@@ -265,13 +266,13 @@ def _letter(client: QueueClient, callback: Enqueue) -> bytes:
     if client.at(callback.queue) is not client:
         raise EnqueueError(
             f"{callback.name}: its queue {callback.queue} is on another Redis server than the "
-            "batch that would enqueue it: give a callback of a queue that is here",
+            "batch or flow that would enqueue it: give a job of a queue that is here",
             job_ids=[callback.job_id],
         )
     body = callback.body()
     if len(body) > client.max_body_bytes:
         raise EnqueueError(
-            f"{callback.name}: the body of a callback is {len(body):,} bytes, more than "
+            f"{callback.name}: its body is {len(body):,} bytes, more than "
             f"max_body_bytes ({client.max_body_bytes:,})",
             job_ids=[callback.job_id],
         )

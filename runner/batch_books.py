@@ -21,7 +21,9 @@ from runner.broker.chunks import MOST, chunks
 from runner.broker.reading import Reader, Unreadable, count_of, shown_id
 from runner.broker.scripts import BATCH, ENDED
 from runner.broker.scripts.fields import BatchHead, BatchMember
-from runner.errors import UnreadableError
+from runner.codec import decode, encode
+from runner.errors import CodecError, UnreadableError
+from runner.passing import passed_on
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -123,6 +125,8 @@ async def cancel(redis: Redis, batch_id: str) -> bool:
     """Abort what waits or runs of a batch, and let no job come any more; False if it has ended."""
     if not await ask(redis, _head("cancel", batch_id)):
         return False
+    while await ask(redis, _head("drop", batch_id)):
+        pass  # of a large flow some at a time
     for _ in range(_ROUNDS):
         # A job that ran may have enqueued others just before, or gone back into its queue.
         found = await _abort_all(redis, batch_id)
@@ -163,6 +167,7 @@ async def look_after(redis: Redis, *, now_ms: float) -> None:
             continue
         try:
             if not await _close_if_abandoned(redis, batch_id):
+                await _go_on(redis, batch_id)
                 await _strike_off(redis, batch_id)
         except ResponseError as error:
             _log.warning("batch cannot be looked after", batch=batch_id, error=str(error))
@@ -183,6 +188,16 @@ async def _close_if_abandoned(redis: Redis, batch_id: str) -> bool:
     return True
 
 
+async def _go_on(redis: Redis, batch_id: str) -> None:
+    """Go on with what a script or a client has begun, and is too much for one call."""
+    plan = keys.of(redis).batch_prefix + batch_id + ":plan"
+    cancelled_ms, flow = await redis.hmget(plan, ["cancelled_ms", "flow"])  # type: ignore[misc]
+    if cancelled_ms is not None:
+        await cancel(redis, batch_id)
+    while flow is not None and await ask(redis, _head("ready", batch_id)):
+        pass
+
+
 async def _now_ms(redis: Redis) -> float:
     seconds, micros = await redis.time()
     return float(seconds * 1000 + micros / 1000)
@@ -195,12 +210,32 @@ async def _strike_off(redis: Redis, batch_id: str) -> None:
         has_ended = await redis.eval(ENDED, 2, key, own.base, *ids)  # type: ignore[misc,arg-type]
         gone = [one for one, ended in zip(ids, has_ended, strict=True) if ended]
         if gone:
-            members = [BatchMember(key, queue, one) for one in gone]
+            passed = await _passed_by(redis, batch_id, gone)
+            members = [
+                BatchMember(key, queue, one, result)
+                for one, result in zip(gone, passed, strict=True)
+            ]
             struck += await ask(redis, _head("look", batch_id), [*chain.from_iterable(members)])
     if struck:
         _log.warning("jobs of a batch were ended elsewhere", batch=batch_id, jobs=struck)
     else:
         await ask(redis, _head("look", batch_id))
+
+
+async def _passed_by(redis: Redis, batch_id: str, ids: Sequence[bytes]) -> list[bytes]:
+    """Return what nodes of a flow pass on that a program has ended which does not know flows."""
+    own = keys.of(redis)
+    if not await redis.exists(f"{own.batch_prefix}{batch_id}:nodes"):
+        return [b""] * len(ids)
+    found = await redis.mget([own.result_prefix.encode() + one for one in ids])
+    return [b"" if data is None else _passed(data) for data in found]
+
+
+def _passed(data: bytes) -> bytes:
+    try:
+        return passed_on(encode(decode(data)["r"]), ())
+    except (CodecError, LookupError, TypeError):
+        return b""
 
 
 async def _members(

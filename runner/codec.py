@@ -13,6 +13,8 @@ and, beside them, keys of ours that arq ignores, present only when set:
     tp  W3C traceparent of the caller
     n   random digits, if the caller chose the id: they distinguish a call that is repeated after a
         lost reply from another caller's of the same millisecond
+    in  of a node of a flow: what it gets from others; see `passing`
+    out of a node of a flow whose result others need: paths to lists in it
 
 A result has arq's keys `t f a k et s r st ft q id`, `w` (the worker) and `due` (Unix ms). If the
 job succeeded at once, it also has the other keys of its body. If `s` (success) is false, `r` is an
@@ -75,6 +77,8 @@ class Envelope:
     batch_id: str | None = None
     trace: str | None = None
     nonce: str | None = None
+    inputs: list[Any] | None = None
+    passes: list[Any] | None = None
 
 
 class Encodable(Protocol):
@@ -214,6 +218,7 @@ def decode_job(body: bytes) -> Envelope:
         name, args, kwargs = fields["f"], fields["a"], fields["k"]
         attempt, enqueued_ms = fields.get("t"), fields["et"]
         batch_id, trace = fields.get("b"), fields.get("tp")
+        inputs, passes = fields.get("in"), fields.get("out")
     except (KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"not a job: {type(error).__name__}: {error}") from error
     if (
@@ -224,11 +229,16 @@ def decode_job(body: bytes) -> Envelope:
         or not (attempt is None or type(attempt) is int)
         or not (batch_id is None or type(batch_id) is str)
         or not (trace is None or type(trace) is str)
+        or not (inputs is None or type(inputs) is list)
+        or not (passes is None or type(passes) is list)
     ):
         raise CodecError("not a job: a field has the wrong type")
     if not 0 <= enqueued_ms <= LATEST_MS:
         raise CodecError("not a job: its time of enqueueing is out of range")
-    return Envelope(name, args, kwargs, enqueued_ms, attempt, batch_id, trace)
+    envelope = Envelope(name, args, kwargs, enqueued_ms, attempt, batch_id, trace)
+    if inputs is not None or passes is not None:
+        envelope.inputs, envelope.passes = inputs, passes
+    return envelope
 
 
 def dumps(fields: dict[str, Any]) -> bytes:

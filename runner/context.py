@@ -93,6 +93,8 @@ class Context:
     board: Running | None = None
     fence: int = 0
     is_stopping: bool = False
+    is_passed_on: bool = False
+    """Whether other jobs of a flow need its result."""
 
     @property
     def enqueued_at(self) -> datetime:

@@ -29,9 +29,10 @@ from runner.broker import keys
 from runner.checks import moment, optional, seconds, shown, text, unix_ms, whole
 from runner.current import put_blocking, transport
 from runner.definition import JobDefinition, JobOptions
-from runner.enqueue import NONCE_DIGITS, Enqueue
-from runner.errors import ArgumentsError, refuse
+from runner.enqueue import NONCE_DIGITS, Enqueue, Wiring
+from runner.errors import ArgumentsError, ConfigurationError, refuse
 from runner.handle import JobHandle
+from runner.references import Input, put_in, taken_out
 from runner.schema import NotYetError
 
 if TYPE_CHECKING:
@@ -194,8 +195,10 @@ class BoundJob(Generic[P, R]):
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Return a value as `Job.call` does, with these options."""
-        self.job.schema.check(args, kwargs)
-        return Call(self, args, kwargs)
+        plain, named, inputs = taken_out(args, kwargs)
+        found = Call(self, plain, named, inputs)
+        self.job.schema_without(found.filled).check(plain, named)
+        return found
 
     def callback(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], job_id: str) -> Enqueue:
         """
@@ -214,10 +217,25 @@ class BoundJob(Generic[P, R]):
             ],
             "leave copies out: nobody waits for a callback" if self._copies else None,
         )
-        request = self.request(args, kwargs)
-        request.job_id, request.batch_id = job_id, None
-        request.unique, request.nonce = True, chance.new_id(NONCE_DIGITS)
-        return request
+        return _under(job_id, self.request(args, kwargs))
+
+    def planned(self, call: Call[R], job_id: str, wiring: Wiring) -> Enqueue:
+        """
+        Return what a script enqueues as a node of a flow, under *job_id*.
+
+        Raises:
+            ConfigurationError: It has an option that a node cannot have.
+        """
+        refuse(
+            self.job.name,
+            "leave at out: give delay_s, which counts once what it needs is there"
+            if self._at is not None
+            else None,
+            None if self._job_id is None else "leave job_id out: a node has an id of its own",
+            "leave copies out: nobody waits for a node" if self._copies else None,
+        )
+        checked = self.job.schema_without(wiring.parameters).check(call.args, call.kwargs)
+        return _under(job_id, self._request(*checked), wiring)
 
     def _requests(self, calls: Iterable[Mapping[str, Any]]) -> list[Enqueue]:
         refuse(
@@ -245,7 +263,9 @@ class BoundJob(Generic[P, R]):
         Raises:
             ArgumentsError: They do not fit the signature.
         """
-        checked_args, checked_kwargs = self.job.schema.check(args, kwargs)
+        return self._request(*self.job.schema.check(args, kwargs))
+
+    def _request(self, checked_args: tuple[Any, ...], checked_kwargs: dict[str, Any]) -> Enqueue:
         return Enqueue(
             queue=self.queue,
             job_id=self._job_id or chance.new_id(),
@@ -260,35 +280,87 @@ class BoundJob(Generic[P, R]):
         )
 
 
+def _under(job_id: str, request: Enqueue, wiring: Wiring | None = None) -> Enqueue:
+    """Return *request* as a script enqueues it later."""
+    request.job_id, request.wiring = job_id, wiring
+    request.batch_id = None
+    request.unique, request.nonce = True, chance.new_id(NONCE_DIGITS)
+    return request
+
+
 class Call(Generic[R]):
     """
     A job with its options and arguments, checked, as a value.
 
-    Each `enqueue` adds a job of its own, unless the options have a `job_id`.
+    Each `enqueue` adds a job of its own, unless the options have a `job_id`. inputs: results of
+    other jobs of a flow, where the arguments have None.
     """
 
     def __init__(
-        self, bound: BoundJob[Any, R], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        bound: BoundJob[Any, R],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        inputs: tuple[Input, ...] = (),
     ) -> None:
         self._bound = bound
         self.args = args
         self.kwargs = dict(kwargs)
+        self.inputs = inputs
 
     @property
     def job(self) -> Job[Any, R]:
         """The job that is called."""
         return self._bound.job
 
+    @property
+    def queue(self) -> str:
+        """The queue that it goes into."""
+        return self._bound.queue
+
+    @property
+    def filled(self) -> frozenset[str]:
+        """The parameters that get results of other jobs."""
+        job = self.job
+        return frozenset(
+            str(one.where[1]) if one.where[0] == "k" else job.parameter_at(int(one.where[1]))
+            for one in self.inputs
+        )
+
+    def with_inputs(self, inputs: Iterable[tuple[tuple[str | int, ...], Any]]) -> Call[R]:
+        """Return the same call with these values, or references, in place of its inputs."""
+        args, kwargs = put_in(self.args, self.kwargs, [*inputs])
+        return self._bound.call(*args, **kwargs)
+
+    def planned(self, job_id: str, wiring: Wiring) -> Enqueue:
+        """Return it as `BoundJob.planned` does."""
+        return self._bound.planned(self, job_id, wiring)
+
+    def _refuse_inputs(self) -> None:
+        """
+        Refuse to go into a queue by itself.
+
+        Raises:
+            ConfigurationError: It needs results of other jobs.
+        """
+        if self.inputs:
+            raise ConfigurationError(
+                f"{self.job.name} needs {self.inputs[0].reference!r}: add the call to the flow"
+            )
+
     def callback(self, job_id: str) -> Enqueue:
         """Return it as `BoundJob.callback` does."""
+        self._refuse_inputs()
         return self._bound.callback(self.args, self.kwargs, job_id)
 
     async def enqueue(self) -> JobHandle[R]:
         """Enqueue it as `Job.enqueue` does."""
+        self._refuse_inputs()
         return await self._bound.enqueue(*self.args, **self.kwargs)
 
     def enqueue_sync(self) -> JobHandle[R]:
         """Enqueue it as `Job.enqueue_sync` does."""
+        self._refuse_inputs()
         return self._bound.enqueue_sync(*self.args, **self.kwargs)
 
     def __repr__(self) -> str:

@@ -74,6 +74,36 @@ class JobDefinition:
         keeps_result = self.options_of_worker.keep_result_s != 0
         return JobSchema(self.name, self.coroutine, keeps_result=keeps_result)
 
+    @functools.cached_property
+    def passing_schema(self) -> JobSchema:
+        """
+        Its types where others get its result, though that may not be kept.
+
+        Raises:
+            ConfigurationError: The type of its result cannot travel.
+        """
+        if self.options_of_worker.keep_result_s != 0:
+            return self.schema
+        return JobSchema(self.name, self.coroutine)
+
+    def schema_without(self, parameters: frozenset[str]) -> JobSchema:
+        """Return the types of its arguments, where anything is right for these *parameters*."""
+        if not parameters:
+            return self.schema
+        known = self._schemas_without
+        if parameters not in known:
+            known[parameters] = JobSchema(self.name, self.coroutine, loose=parameters)
+        return known[parameters]
+
+    @functools.cached_property
+    def _schemas_without(self) -> dict[frozenset[str], JobSchema]:
+        return {}
+
+    def parameter_at(self, place: int) -> str:
+        """Return the name of the parameter that gets the argument at *place*, from 0."""
+        names = list(inspect.signature(self.coroutine).parameters)[1:]
+        return names[min(place, len(names) - 1)] if names else ""
+
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         """
         Check the arguments of a Python call strictly against the signature, and return them.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner import chance, wall_clock
-from runner.codec import encode_job
+from runner.codec import encode, encode_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +64,7 @@ class Enqueue:
     copies: int = 0
     enqueued_ms: int = field(default_factory=wall_clock.now_ms)
     job: JobDefinition | None = None
+    wiring: Wiring | None = None
 
     def __post_init__(self) -> None:
         if self.batch_id is None:
@@ -81,7 +82,31 @@ class Enqueue:
             ArgumentsError: An argument does not come back equal from JSON.
             CodecError: An argument has no JSON form.
         """
-        return encode_job(self) if self.job is None else self.job.schema.body(self)
+        if self.job is None:
+            return encode_job(self)
+        if self.wiring is None:
+            return self.job.schema.body(self)
+        return self.wiring.added_to(self.job.schema_without(self.wiring.parameters).body(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """
+    What a node of a flow gets from others, and passes on: see `passing`.
+
+    parameters: those that get something. passes: None if nobody needs its result.
+    """
+
+    parameters: frozenset[str] = frozenset()
+    inputs: Sequence[Any] = ()
+    passes: Sequence[Any] | None = None
+
+    def added_to(self, body: bytes) -> bytes:
+        """Return *body* with it."""
+        fields: dict[str, Any] = {"in": self.inputs} if self.inputs else {}
+        if self.passes is not None:
+            fields["out"] = self.passes
+        return body[:-1] + b"," + encode(fields, "a path")[1:] if fields else body
 
 
 class Transport(Protocol):
@@ -117,6 +142,18 @@ class Memory(Transport, Protocol):
         """Let the batch not end until it is closed; *callbacks* follow then."""
         ...
 
+    async def start_flow(self, plan: FlowPlan, /) -> bool:
+        """Start a flow; False if one of its id is there."""
+        ...
+
+    def node_states(self, flow_id: str, /) -> dict[str, str]:
+        """Return the states of its nodes, as `arq:batch:<id>:state` has them."""
+        ...
+
+    async def run_next(self, flow_id: str, /) -> None:
+        """Run what comes next, for somebody who waits for a node that has not started."""
+        ...
+
     async def close_batch(self, batch_id: str, /) -> None:
         """Let the batch end once its jobs have."""
         ...
@@ -128,6 +165,34 @@ class Memory(Transport, Protocol):
     def batch_progress(self, batch_id: str, /) -> BatchProgress:
         """Return its counts."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNode:
+    """
+    A node of a flow that is about to start.
+
+    on_failure: 'wait', 'go_on' or 'cancel'. over: for a map, which list's length counts: the node
+    and its number among those of that node; of a map, `<node>#`.
+    """
+
+    number: int
+    request: Enqueue
+    on_failure: str
+    needs: Sequence[int]
+    needed_by: Sequence[int]
+    over: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPlan:
+    """A flow that is about to start. token: distinguishes it from others of its id."""
+
+    id: str
+    token: str
+    name: str
+    nodes: Sequence[PlannedNode]
+    callbacks: Mapping[str, Enqueue]
 
 
 ClientHandler = Callable[[Enqueue], Awaitable[bool]]

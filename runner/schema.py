@@ -16,10 +16,11 @@ import inspect
 import typing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ArgsKwargs, SchemaSerializer, SchemaValidator, core_schema
 
 from runner import codec
@@ -32,11 +33,12 @@ from runner.errors import (
     ResultError,
     SecretError,
 )
+from runner.references import UNKNOWN, Shape
 from runner.sealing import ring
 from runner.secret import IS_SECRET, SEALED, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from runner.secret import Seal
 
@@ -51,13 +53,20 @@ class JobSchema:
     """
     The types of one job's arguments and of its result.
 
+    loose: parameters that take anything here.
+
     Raises:
         NotYetError: A name in the signature is not defined, or not yet.
         ConfigurationError: A type cannot come back from JSON.
     """
 
     def __init__(
-        self, name: str, coroutine: Callable[..., Any], *, keeps_result: bool = True
+        self,
+        name: str,
+        coroutine: Callable[..., Any],
+        *,
+        keeps_result: bool = True,
+        loose: Collection[str] = (),
     ) -> None:
         self._name = name
         self._what = f"{name}: an argument"
@@ -66,6 +75,7 @@ class JobSchema:
         hints = _hints_of(name, coroutine, parameters, signature.return_annotation)
         if not keeps_result:
             hints["return"] = Any
+        hints |= dict.fromkeys(loose, Any)
         arguments, definitions = _arguments_schema(name, parameters, hints)
         of_result = arguments["arguments_schema"].pop(_place_of_result(arguments))
         if _holds_secret(of_result["schema"], definitions):
@@ -263,6 +273,16 @@ class JobSchema:
         except ValidationError as error:
             raise CodecError(f"{self._name}: its result: {_in_one_line(error)}") from None
 
+    def shape_of(self, parameter: str) -> Shape:
+        """Return what JSON a parameter takes."""
+        value = self._by_name.get(parameter)
+        return UNKNOWN if value is None else _shape(value.schema, "validation")
+
+    @property
+    def shape_of_result(self) -> Shape:
+        """What JSON the result is."""
+        return _shape(self._result.schema, "serialization")
+
     def _is_in_doubt(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         if self._takes_more:
             return True
@@ -430,6 +450,27 @@ def _parts_of(value: Any, kind: type[Any]) -> list[Any] | None:
     if issubclass(kind, datetime):
         return [value.timestamp() if value.tzinfo else value.isoformat(), value.utcoffset()]
     return None
+
+
+def _shape(schema: Schema, mode: Literal["validation", "serialization"]) -> Shape:
+    schemas = []
+    for by_alias in (True, False):
+        try:
+            generator = _AnyShape(by_alias=by_alias)
+            schemas.append(generator.generate(cast("Any", copy.deepcopy(schema)), mode=mode))
+        except PydanticUserError:
+            return UNKNOWN
+    return Shape.of(*schemas)
+
+
+class _AnyShape(GenerateJsonSchema):
+    """Knows nothing of what has no JSON schema, and says so."""
+
+    ignored_warning_kinds: set[Any] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 -- as pydantic has it
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
+        del schema, error_info
+        return {}
 
 
 _PARTS_OF_MODEL = ("__dict__", "__pydantic_extra__", "__pydantic_private__")

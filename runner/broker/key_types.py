@@ -80,7 +80,16 @@ BY_PREFIX: Final = {
 }
 """By what a key begins with, unless it ends as one of `OF_BATCH`."""
 
-OF_BATCH: Final = {":pending": "set", ":dead": "set", ":plan": "hash"}
+OF_BATCH: Final = {
+    ":pending": "set",
+    ":dead": "set",
+    ":plan": "hash",
+    ":nodes": "hash",
+    ":state": "hash",
+    ":letters": "hash",
+    ":results": "hash",
+    ":ready": "zset",
+}
 """By what follows the key of a batch."""
 
 

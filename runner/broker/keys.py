@@ -42,7 +42,12 @@ Our own keys beside it, each absent while empty:
 | `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | while its jobs wait, run or are dead, and 30 days longer |
 | `arq:batch:<id>:pending` | set | `<queue>|<id>` of the batch's jobs that wait or run | while they do |
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | while they are dead |
-| `arq:batch:<id>:plan` | hash | `name`, `abandoned`, `closed_by`, `open_until_ms`, `ended_ms`, `cancelled_ms`; under `complete`, `success`, `death` the callbacks that are still to come, as the scripts enqueue them | as the batch |
+| `arq:batch:<id>:plan` | hash | `name`, `abandoned`, `closed_by`, `open_until_ms`, `ended_ms`, `cancelled_ms`; of a flow `flow`, `started_ms`; under `complete`, `success`, `death` the callbacks that are still to come, as the scripts enqueue them | as the batch |
+| `arq:batch:<id>:nodes` | hash | of a flow: node → what follows if it fails, the nodes that need it, those that it needs, its queue, its job's name; in a line each | as the batch |
+| `arq:batch:<id>:state` | hash | node → how many nodes it still needs, or `started`, `done`, `dead`, `failed` (the flow goes on), `aborted`, `deleted`; for a map `<node>.count`, `.next` and `.left`, and its jobs as `<node>.<place>` | as the batch |
+| `arq:batch:<id>:letters` | hash | node that waits → its job, as the scripts enqueue it | until it starts |
+| `arq:batch:<id>:ready` | sorted set | nodes that need no more, and wait for the next step, by number | until they start |
+| `arq:batch:<id>:results` | hash | node → what it passes on, JSON, or behind `!` how it failed; `<node>#…` → the length of a list | until the flow has ended and none of its jobs is dead |
 | `arq:batches` | sorted set | batches by when they began, Unix ms | trimmed by the poller, once the batch is gone |
 | `arq:batches:live` | sorted set | batches that have not ended by when the poller looks after them next, Unix ms | until they end |
 | `arq:ticks` | hash | `<queue>|<schedule>` → last tick enqueued, Unix ms; `<queue>|<schedule>|job` → id of its job, where jobs must not overlap | for good |
@@ -130,6 +135,8 @@ _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, HEALTH_SUFFIX))
 BATCH_TTL_S = 30 * 86_400
 BATCH_LOOK_S = 600
 """How often the poller looks whether the jobs of a batch are still there."""
+FLOW_STEP = 500
+"""How many nodes of flows one call of a script enqueues, and jobs of a map that are under way."""
 ASIDE_TTL_S = 30 * 86_400
 ASIDE_MOST = 1000
 """How many keys that were set aside are kept at most."""

@@ -14,13 +14,13 @@ from runner.wording import counted, time_of_day
 
 if TYPE_CHECKING:
     from runner.commands.host import Host
-    from runner.operations.batches import BatchDetail, BatchPage, BatchView
+    from runner.operations.batches import BatchDetail, BatchPage, BatchView, FlowNodeView
     from runner.operations.verbs import Verb
 
 
 @click.group
 def batches() -> None:
-    """List batches of jobs, show one, cancel it, or retry its dead jobs."""
+    """List batches of jobs and flows, show one, cancel it, or retry its dead jobs."""
 
 
 @batches.command("list")
@@ -45,7 +45,7 @@ def list_(context: click.Context, *, limit: int, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def show(context: click.Context, *, batch_id: str, as_json: bool) -> None:
-    """Show a batch, and some of its jobs that wait or are dead."""
+    """Show a batch, some of its jobs that wait or are dead, and the nodes of a flow."""
     detail = run_async(_batch(context.obj, batch_id))
     if as_json:
         print_json(detail)
@@ -130,6 +130,18 @@ def _show_one(detail: BatchDetail) -> None:
             echo(f"{title}, {len(jobs):,} of {count:,}:")
             for job in jobs:
                 echo(f"  {job.queue}  {job.job_id}")
+    if detail.nodes:
+        echo("nodes:")
+        for node in detail.nodes:
+            echo(f"  {'  ' * node.depth}{node.node}. {node.name} ({node.queue}): {_state(node)}")
+
+
+def _state(node: FlowNodeView) -> str:
+    if node.waits_for:
+        return f"waits for {', '.join(map(str, node.waits_for))}"
+    if node.jobs is None or node.left is None:
+        return node.state
+    return f"{node.state}, {node.jobs - node.left:,} of {counted(node.jobs, 'job')} done"
 
 
 def _counts(one: BatchView) -> str:

@@ -39,6 +39,8 @@ class Validation:
                 result = await call_next(ctx)
         else:
             result = await call_next(ctx)
+        if ctx.is_passed_on:
+            return job.passing_schema.write_result(result)
         own_s = job.options_of_worker.keep_result_s
         if (self._keep_result_s if own_s is None else own_s) == 0:
             return result

@@ -57,6 +57,7 @@ from runner.worker.fetch import Burst
 from runner.worker.heartbeat import take_back_health
 from runner.worker.instruments import Instruments
 from runner.worker.life import Life
+from runner.worker.passed import PassedOn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -344,6 +345,7 @@ class Worker(arq.worker.Worker):
             resources,
             read_body=body_reader(self.job_deserializer),
             on_refused=log.refused if self._runs_plain_functions else None,
+            fetch_passed=PassedOn(self.pool, self.outage).fetch,
         )
         rules = ArqRules(
             queue=self.options.queue,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PAGE = 50
 _SHOWN = 100
 """How many jobs of a batch are named."""
+NODES_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,37 @@ class BatchJob:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowNodeView:
+    """
+    A node of a flow.
+
+    Attributes:
+        node: Its number.
+        name: Name of its job.
+        queue: The queue of its jobs.
+        job_id: Id of its job; of a map, what comes before the place of each.
+        state: `waiting` for others, `started`, `done`, `dead`, `failed` (the flow went on),
+            `aborted` or `deleted`.
+        needs: Numbers of the nodes that it needs.
+        waits_for: Those of them that have not ended.
+        jobs: How many jobs it has, if it is a map that has started; otherwise null.
+        left: How many of those have not ended; otherwise null.
+        depth: How many steps come before it at least.
+    """
+
+    node: int
+    name: str
+    queue: str
+    job_id: str
+    state: str
+    needs: list[int]
+    waits_for: list[int]
+    jobs: int | None
+    left: int | None
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchDetail:
     """
     A batch and some of its jobs.
@@ -117,11 +149,13 @@ class BatchDetail:
         batch: The batch.
         waiting: Jobs that wait or run, a hundred at most.
         dead: Jobs that are dead, a hundred at most.
+        nodes: Of a flow, its nodes, two hundred at most; empty otherwise.
     """
 
     batch: BatchView
     waiting: list[BatchJob]
     dead: list[BatchJob]
+    nodes: list[FlowNodeView] = field(default_factory=list)
 
 
 async def batches(redis: Redis, *, skip: int = 0, limit: int = PAGE) -> BatchPage:
@@ -152,8 +186,69 @@ async def batch(redis: Redis, batch_id: str) -> BatchDetail:
             f"there is no batch {batch_id!r}: none of this id was opened, or it ended a month ago"
         )
     return BatchDetail(
-        view, await _jobs(redis, key + ":pending"), await _jobs(redis, key + ":dead")
+        view,
+        await _jobs(redis, key + ":pending"),
+        await _jobs(redis, key + ":dead"),
+        await flow_nodes(redis, batch_id),
     )
+
+
+_SETTLED = {"done", "failed"}
+
+
+async def flow_nodes(
+    redis: Redis, batch_id: str, numbers: Sequence[int] | None = None
+) -> list[FlowNodeView]:
+    """Nodes of a flow by their numbers, by default its first ones; empty if it is no flow."""
+    key = keys.of(redis).batch_prefix + batch_id
+    names = [*map(str, range(1, NODES_SHOWN + 1) if numbers is None else numbers)]
+    records = await _fields(redis, f"{key}:nodes", names)
+    needs = {name: _record(record)[2].split() for name, record in records.items()}
+    asked = {*records, *(one for of in needs.values() for one in of)}
+    asked |= {f"{name}.{what}" for name in records for what in ("count", "left")}
+    states = await _fields(redis, f"{key}:state", sorted(asked))
+    depths: dict[str, int] = {}
+    found = []
+    for name, record in records.items():
+        _, _, _, queue, job = _record(record)
+        depths[name] = max((depths.get(one, 0) + 1 for one in needs[name]), default=0)
+        state = states.get(name, "")
+        waits = [one for one in needs[name] if states.get(one, "") not in _SETTLED]
+        found.append(
+            FlowNodeView(
+                node=int(name),
+                name=job,
+                queue=queue,
+                job_id=f"{batch_id}:{name}",
+                state="waiting" if state.isdigit() else state or "unknown",
+                needs=[*map(int, needs[name])],
+                waits_for=[*map(int, waits)] if state.isdigit() else [],
+                jobs=_number(states.get(f"{name}.count")),
+                left=_number(states.get(f"{name}.left")),
+                depth=depths[name],
+            )
+        )
+    return found
+
+
+def _record(record: str) -> list[str]:
+    return [*record.split("\n"), "", "", "", "", ""][:5]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
+
+
+async def _fields(redis: Redis, key: str, names: Sequence[str]) -> dict[str, str]:
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hmget(key, [*names, ""])
+        [reply] = await answers(pipe)
+    values = Reader().known(reply, [None] * len(names))
+    return {
+        name: shown_id(value)
+        for name, value in zip(names, values, strict=False)
+        if value is not None
+    }
 
 
 async def act(redis: Redis, operator: Operator, verb: Verb, batch_id: str) -> str:

@@ -124,7 +124,7 @@ def is_of_form(key: str, field: bytes, value: bytes) -> bool:
         return True
     if key.startswith(keys.BARE.batch_prefix) and key.endswith(":plan"):
         return not field.endswith(b"_ms") or count_of(value) is not None
-    if key.startswith(_OF_COUNTS):
+    if key.startswith(_OF_COUNTS) and not key.endswith(_OF_FLOW):
         return _COUNT.fullmatch(value) is not None
     if not key.startswith(keys.BARE.queue_prefix):
         return True
@@ -132,6 +132,7 @@ def is_of_form(key: str, field: bytes, value: bytes) -> bool:
     return all(form.fullmatch(value) for form in forms)
 
 
+_OF_FLOW = (":nodes", ":state", ":letters", ":results")
 _OF_COUNTS = (
     keys.BARE.ticks,
     keys.BARE.polls,

@@ -19,7 +19,7 @@ from runner.broker.reading import Reader, answers
 from runner.broker.servers import at
 from runner.errors import ConfigurationError
 from runner.handle import JobState
-from runner.operations.batches import batch
+from runner.operations.batches import batch, flow_nodes
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.operations.batches import BatchView
+    from runner.operations.batches import BatchView, FlowNodeView
     from runner.operations.catalog import Catalog
     from runner.operations.job import JobView
     from runner.operations.processes import WorkerView
 
 _MESSAGE_CHARACTERS = 160
+_DIGITS = 9
 
 
 class Cause(StrEnum):
@@ -43,6 +44,7 @@ class Cause(StrEnum):
 
     GONE = "gone"
     BATCH = "batch"
+    FLOW = "flow"
     DONE = "done"
     DEAD = "dead"
     RUNNING = "running"
@@ -84,10 +86,14 @@ async def why(redis: Redis, queues: Sequence[str], job_id: str, catalog: Catalog
     queue = await find_queue(redis, queues, job_id)
     view = None if queue is None else await job(redis, queue, job_id, catalog)
     if view is None:
-        return await _callback(redis, job_id) or Why(
-            Cause.GONE,
-            f"There is no job {job_id} in {', '.join(queues)}: it was never enqueued, was deleted, "
-            "or is done and its result is no longer kept.",
+        return (
+            await _callback(redis, job_id)
+            or await _node(redis, job_id)
+            or Why(
+                Cause.GONE,
+                f"There is no job {job_id} in {', '.join(queues)}: it was never enqueued, was "
+                "deleted, or is done and its result is no longer kept.",
+            )
         )
     return await explain(redis, view)
 
@@ -113,6 +119,38 @@ async def _callback(redis: Redis, job_id: str) -> Why | None:
         f"{counted(one.total, 'job')}, {one.done:,} are done{told and f', {told}'}.{is_open}",
         remedy=_remedy(one, how),
     )
+
+
+async def _node(redis: Redis, job_id: str) -> Why | None:
+    """Explain a node of a flow that waits for others; None if it is none."""
+    flow_id, _, number = job_id.rpartition(":")
+    if not (number.isascii() and number.isdigit()) or not flow_id or len(number) > _DIGITS:
+        return None
+    found = await flow_nodes(redis, flow_id, [int(number)])
+    if not found:
+        return None
+    [node] = found
+    if not node.waits_for:
+        told = {
+            "aborted": "It never starts: its flow was cancelled.",
+            "waiting": "It needs no other node any more, and is about to be enqueued.",
+        }
+        sentence = told.get(node.state)
+        return None if sentence is None else Why(Cause.FLOW, sentence)
+    needed = await flow_nodes(redis, flow_id, node.waits_for)
+    named = ", ".join(f"{one.name} ({one.job_id}, {_of_needed(one)})" for one in needed)
+    dead = any(one.state == "dead" for one in needed)
+    return Why(
+        Cause.FLOW,
+        f"It is a node of the flow {flow_id}, and needs what is not done yet: {named}.",
+        remedy=f"Retry the dead jobs: pipeline batches retry-dead {flow_id}." if dead else "",
+    )
+
+
+def _of_needed(one: FlowNodeView) -> str:
+    if one.jobs is not None and one.left:
+        return f"{one.left:,} of {counted(one.jobs, 'job')} not done"
+    return one.state
 
 
 _COMES = {

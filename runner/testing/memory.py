@@ -16,12 +16,13 @@ from runner.current import redirect
 from runner.handle import JobState
 from runner.sealing import keys_for_tests
 from runner.testing.clock import Clock
+from runner.testing.flows import FlowRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runner.decorator import Job
-    from runner.enqueue import Enqueue
+    from runner.enqueue import Enqueue, FlowPlan
     from runner.worker.held import Held
 
 
@@ -60,7 +61,8 @@ class Record:
     """
     One job, and how it is with it.
 
-    spent: attempts that failed. ended_as: the state that its batch counts. result, error: what a
+    spent: attempts that failed. ended_as: the state that its batch counts; told_as: that which its
+    flow knows. passed: what it passes on there. result, error: what a
     handle reads, as JSON; kept_until: of the result; None for ever.
     """
 
@@ -74,6 +76,8 @@ class Record:
     kept_until: datetime | None = None
     error: bytes | None = None
     ended_as: str = ""
+    told_as: str = ""
+    passed: bytes = b""
 
     @property
     def is_pending(self) -> bool:
@@ -97,11 +101,26 @@ class BatchRecord:
     callbacks: dict[str, Enqueue] = field(default_factory=dict)
     is_open: bool = False
     is_cancelled: bool = False
+    flow: FlowRecord | None = None
 
     @property
     def has_ended(self) -> bool:
         """Whether no job is left to run, and none is to come."""
-        return not self.is_open and not any(job.is_pending for job in self.jobs)
+        waits = self.is_open or (self.flow is not None and self.flow.waits)
+        return not waits and not any(job.is_pending for job in self.jobs)
+
+    def due_nodes(self) -> list[Enqueue]:
+        """Return the nodes of a flow that start, since others have ended; each once."""
+        flow = self.flow
+        due: list[Enqueue] = []
+        if flow is None:
+            return due
+        for job in self.jobs:
+            if job.ended_as and job.ended_as != job.told_as:
+                job.told_as = job.ended_as
+                due += flow.end(job.request.job_id, job.ended_as, job.passed)
+        self.is_cancelled = self.is_cancelled or flow.is_cancelled
+        return due
 
     def due_callbacks(self) -> Iterator[Enqueue]:
         """Yield those whose time has come, each once."""
@@ -226,8 +245,41 @@ class Kept:
     async def _call_back(self, batch_id: str | None) -> None:
         """Enqueue the callbacks of a batch whose time has come."""
         if batch_id is not None:
-            for request in [*self._batch(batch_id).due_callbacks()]:
+            batch = self._batch(batch_id)
+            for request in [*batch.due_nodes(), *batch.due_callbacks()]:
                 await self.put(request)
+
+    async def start_flow(self, plan: FlowPlan, /) -> bool:
+        """Start a flow; False if one of its id is there."""
+        batch = self._batch(plan.id)
+        if batch.flow is not None:
+            return False
+        for node in plan.nodes:
+            node.request.body()
+        batch.flow = FlowRecord(plan)
+        batch.callbacks = dict(plan.callbacks)
+        for request in batch.flow.begin():
+            await self.put(request)
+        return True
+
+    def node_states(self, flow_id: str, /) -> dict[str, str]:
+        """Return the states of a flow's nodes."""
+        flow = self._batch(flow_id).flow
+        return {} if flow is None else flow.state
+
+    async def passed_on(self, flow_id: str, names: Sequence[str], /) -> list[bytes | None]:
+        """Return what the nodes of a flow have passed on."""
+        flow = self._batch(flow_id).flow
+        return [None if flow is None else flow.passed.get(name) for name in names]
+
+    async def run_next(self, flow_id: str, /) -> None:
+        """
+        Run what comes next.
+
+        Raises:
+            JobError: Nothing runs here, or nothing is left.
+        """
+        raise JobError(f"the flow {flow_id} has no result: a node never starts here")
 
     async def open_batch(self, batch_id: str, callbacks: Mapping[str, Enqueue], /) -> None:
         """Let the batch not end until it is closed; *callbacks* follow then."""
@@ -245,6 +297,8 @@ class Kept:
         if batch.has_ended:
             return False
         batch.is_open, batch.is_cancelled = False, True
+        if batch.flow is not None:
+            batch.flow.drop()
         for record in [job for job in batch.jobs if job.is_pending]:
             self._abort(record)
         await self._call_back(batch_id)

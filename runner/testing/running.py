@@ -89,10 +89,12 @@ class _Running(Kept):
                 record.stage = Stage.PARKED
             case Dead(error=error):
                 record.stage, record.error = Stage.DEAD, history_entry(ended, error)
-                record.ended_as = "dead"
+                record.ended_as, record.passed = "dead", record.error
             case _:
                 record.stage = Stage.DONE
                 record.ended_as = _ENDED_AS[type(outcome)]
+                if isinstance(outcome, Done) and isinstance(outcome.result, bytes):
+                    record.passed = outcome.result
                 if keep_s != 0:
                     queue_key = keys.of(self).queue_key(record.request.queue)
                     record.result = result_of(ended, queue_key)
@@ -237,6 +239,19 @@ class Drained(_Running):
 
     def _push(self, record: Record) -> None:
         heapq.heappush(self._queue, (record.due, next(self._order), record))
+
+    async def run_next(self, flow_id: str, /) -> None:
+        """
+        Run what comes next.
+
+        Raises:
+            JobError: Nothing is left to run.
+        """
+        try:
+            if not await self._step(None):
+                await super().run_next(flow_id)
+        finally:
+            await self._stages.close()
 
     async def _wait_for(self, record: Record, timeout_s: float | None) -> None:
         """

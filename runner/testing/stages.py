@@ -35,6 +35,13 @@ waiting_jobs: ContextVar[tuple[Record, ...]] = ContextVar("jobs_that_wait_for_th
 """The job that runs here, and the jobs that wait for it."""
 
 
+_kept: ContextVar[Kept] = ContextVar("kept_with_this_job")
+
+
+async def _passed_here(flow_id: str, names: Sequence[str]) -> list[bytes | None]:
+    return await _kept.get().passed_on(flow_id, names)
+
+
 class Stages:
     """
     The stages of the workers of a test, one for each queue.
@@ -106,7 +113,9 @@ class Stages:
             policy = Policy.of(job, compose(stack, call), defaults)
             return replace(policy, max_retries=0) if self._once else policy
 
-        stage = self._attempts[queue] = Attempts(options, stack, self._resources)
+        stage = self._attempts[queue] = Attempts(
+            options, stack, self._resources, fetch_passed=_passed_here
+        )
         self._policies[queue] = policy_of
         for job in () if worker is None else worker.known_jobs():
             self._learn(stage, queue, job)
@@ -149,6 +158,7 @@ class Stages:
 
     async def _run(self, stage: Attempts, held: Held, record: Record, kept: Kept) -> Outcome | None:
         with entered(kept):
+            _kept.set(kept)
             waiting_jobs.set((*waiting_jobs.get(), record))
             try:
                 return await stage.run(held)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -10,9 +13,10 @@ import structlog
 from runner.codec import Envelope, ErrorRecord, decode_job
 from runner.context import Context
 from runner.enqueue import current_batch, current_trace
-from runner.errors import CodecError
-from runner.middleware import Middleware, compose
+from runner.errors import Bury, CodecError
+from runner.middleware import Handler, Middleware, compose
 from runner.offload import Offloader
+from runner.passing import InputMissingError, filled
 from runner.telemetry import job_log
 from runner.worker.execute import execute, may_be_ctrl_c
 from runner.worker.outcome import Aborted, Dead, Outcome, Parked, Stop
@@ -20,11 +24,14 @@ from runner.worker.parked import label, split
 from runner.worker.policy import Defaults, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from runner.definition import JobDefinition
     from runner.options import WorkerOptions
     from runner.worker.held import Held
+
+FetchPassed = Callable[[str, "Sequence[str]"], "Awaitable[list[bytes | None]]"]
+"""Gives what stands under these names among what the nodes of a flow have passed on."""
 
 _log = structlog.get_logger("runner.worker")
 
@@ -35,7 +42,8 @@ class Attempts:
     """
     Runs the jobs that one worker knows. Middleware is composed once for each job.
 
-    on_refused: called with each job that was claimed and cannot run here.
+    on_refused: called with each job that was claimed and cannot run here. fetch_passed: reads what
+    nodes of a flow have passed on.
     """
 
     def __init__(
@@ -46,11 +54,13 @@ class Attempts:
         *,
         read_body: Callable[[bytes], Envelope] = decode_job,
         on_refused: Callable[[Held, Outcome], None] | None = None,
+        fetch_passed: FetchPassed | None = None,
     ) -> None:
         self._options = options
         self._queue = options.queue
         self._read_body = read_body
         self._on_refused = on_refused
+        self._fetch_passed = fetch_passed
         self._stack = stack
         self._resources = resources
         self._offloader = options.offloader or Offloader(options.offload_processes)
@@ -99,7 +109,30 @@ class Attempts:
         """
         policy, ctx = self._prepare(held)
         job_log.running.set(held)
+        if held.envelope is not None and held.envelope.inputs is not None:
+            policy = replace(policy, handler=self._with_inputs(policy.handler, held.envelope))
         return (policy.run or execute)(policy, ctx, held)
+
+    def _with_inputs(self, handler: Handler, envelope: Envelope) -> Handler:
+        """Return *handler* with what other nodes of the flow have passed on among the arguments."""
+
+        async def run(ctx: Context) -> Any:
+            fetch = self._fetch_passed
+            if fetch is None or envelope.batch_id is None or envelope.inputs is None:
+                raise Bury("it needs results of other jobs of a flow, and is in none")
+            try:
+                ctx.args, ctx.kwargs = await filled(
+                    partial(fetch, envelope.batch_id),
+                    ctx.job_id,
+                    envelope.inputs,
+                    ctx.args,
+                    ctx.kwargs,
+                )
+            except InputMissingError as error:
+                raise Bury(str(error)) from error
+            return await handler(ctx)
+
+        return run
 
     def end_of_broken(self, held: Held, error: BaseException) -> Outcome:
         """
@@ -225,6 +258,7 @@ class Attempts:
             held,
             claim.fence,
         )
+        ctx.is_passed_on = envelope.passes is not None
         return policy, ctx
 
 

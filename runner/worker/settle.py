@@ -26,6 +26,8 @@ from runner.broker.scripts import SETTLE
 from runner.broker.scripts.fields import FullOutcome, SettleHead
 from runner.checks import seconds
 from runner.codec import ErrorRecord, text_of
+from runner.errors import CodecError
+from runner.passing import passed_on
 from runner.worker.outcome import Aborted, Dead, Done, Failed, Parked, Released, Retrying
 from runner.worker.results import (
     ResultWriter,
@@ -232,12 +234,20 @@ class Settler:
                 break
             try:
                 outcome = _outcome(ended, self._result)
+                self._refuse_large(outcome)
             except Exception as error:  # noqa: BLE001 -- likewise
                 others[place] = _buried(ended, error)
                 outcome = _outcome(others[place], self._result)
             args += outcome
             room -= len(outcome.result) + len(outcome.entry)
         return args, short + others, left
+
+    def _refuse_large(self, outcome: FullOutcome) -> None:
+        if outcome.kind == "done" and len(outcome.entry) > self._max_result_bytes:
+            raise CodecError(
+                f"the result has {len(outcome.entry):,} bytes, more than max_result_bytes, and "
+                "other jobs of its flow need it: store what is large elsewhere"
+            )
 
     def _result(self, ended: Ended) -> bytes:
         try:
@@ -326,6 +336,8 @@ def _outcome(ended: Ended, write: Callable[[Ended], bytes]) -> FullOutcome:
         case Failed():
             kind, ms, entry = "fail", _keep_ms(ended.keep_result_s), b""
     result = write(ended) if ms else b""
+    if kind == "done" and envelope is not None and envelope.passes is not None:
+        entry = passed_on(outcome.result, envelope.passes)  # type: ignore[union-attr]
     return FullOutcome(kind, claim.key, claim.token, ms, result, entry, spent, batch)
 
 

@@ -16,7 +16,7 @@ import pytest
 import redis as blocking
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
-from runner import Batch, Bury, Context, JobState, Periodic, connect, job
+from runner import Batch, Bury, Context, Flow, JobState, Periodic, connect, job
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.scripts import SCRIPTS
@@ -163,6 +163,9 @@ async def test_jobs_pass_through_their_whole_life(acl: Server) -> None:
         retried = await fails.enqueue(1)
         dead = await fails.options(job_id="mine").enqueue(5)
         bury = await buried.enqueue()
+    flow = Flow("all", complete=quick.call(97))
+    flow.add(quick.call(96), after=[flow.add(quick.call(95))])
+    run = await flow.start()
     later = await quick.options(delay_s=0.05).enqueue(1)
     again = await quick.options(job_id="mine too").enqueue(2)
     assert await quick.options(job_id="mine too").enqueue(2) is not None
@@ -184,6 +187,7 @@ async def test_jobs_pass_through_their_whole_life(acl: Server) -> None:
     async with working(url, *JOBS, **polls):
         for handle in (*done, later, again):
             assert isinstance(await soon(handle.result()), int)
+        assert await soon(run.last_result()) == 96
         assert await soon(retried.result()) == "done"
         assert await soon(lost.result()) == "went on"
         for result in (dead.result(), bury.result()):

@@ -11,7 +11,7 @@ import re
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from runner.broker.keys import ASIDE_MOST, ASIDE_TTL_S, BATCH_LOOK_S, WAKE_TOKENS
+from runner.broker.keys import ASIDE_MOST, ASIDE_TTL_S, BATCH_LOOK_S, FLOW_STEP, WAKE_TOKENS
 from runner.broker.scripts import fields
 
 _HERE = files(__name__)
@@ -35,6 +35,7 @@ _CONSTANTS = {
     "REVOKED_MS": str(_REVOKED_MS),
     "ASIDE_MOST": str(ASIDE_MOST),
     "BATCH_LOOK_MS": str(BATCH_LOOK_S * 1000),
+    "FLOW_STEP": str(FLOW_STEP),
     "ASIDE_KEPT_MS": str(ASIDE_TTL_S * 1000),
 }
 _PLACE = re.compile(rf"\b[A-Z_]+\.[a-z_]+\b|\b(?:{'|'.join(_CONSTANTS)})\b")
@@ -111,6 +112,7 @@ SCRIPTS: Final = {
             "out_of_reach.lua",
             "unstarted.lua",
             "batches.lua",
+            "flows.lua",
             "gone.lua",
         ),
     ),
@@ -124,13 +126,20 @@ SCRIPTS: Final = {
         "admin.lua",
         fields.AdminHead,
         {"JOB": fields.AdminJob},
-        begins_with=("aside.lua", "death.lua", "out_of_reach.lua", "batches.lua", "gone.lua"),
+        begins_with=(
+            "aside.lua",
+            "death.lua",
+            "out_of_reach.lua",
+            "batches.lua",
+            "flows.lua",
+            "gone.lua",
+        ),
     ),
     "batch": Script(
         "batch.lua",
         fields.BatchHead,
-        {"MEMBER": fields.BatchMember},
-        begins_with=("aside.lua", "batches.lua", "gone.lua"),
+        {"MEMBER": fields.BatchMember, "NODE": fields.FlowNode},
+        begins_with=("aside.lua", "batches.lua", "flows.lua", "gone.lua"),
     ),
     "count": Script(
         "count.lua", fields.CountHead, {"JOB": fields.JobCount}, begins_with=("aside.lua",)

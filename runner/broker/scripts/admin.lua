@@ -59,6 +59,7 @@ local function leave_dead(id, batch)
   if batch then
     note_in(book_of(batch).revived, name, id)
     count(batch, 'dead', -1)
+    revive_node(batch, id)
   end
 end
 
@@ -166,7 +167,7 @@ function act.bury(id, state, batch)
   redis.call('SETNX', base .. 'retry:' .. id, '0')
   local dead_id = give_up_id(queue, id, now)
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), dead_id)
-  gone(name, id, batch, 'dead', dead_id)
+  gone(name, id, batch, 'dead', dead_id, ARGV[HEAD.entry])
 end
 
 function act.delete(id, state, batch)
@@ -205,7 +206,7 @@ function act.move(id, state, batch)
     redis.call('ZADD', target .. ':retrying', retry, id)
   end
   count(batch, 'total', -1)
-  gone(name, id, batch, '')
+  gone(name, id, batch, 'apart')
   if batch then
     count_in_batch(batch, target_name .. '|total', 1)
     note_in(book_of(batch).come, target_name, id)

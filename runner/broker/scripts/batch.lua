@@ -1,13 +1,15 @@
 -- Open, renew, close or cancel a batch, or strike off members that are gone.
 --
 -- KEYS  1 the counts of the batch, 2 the base of the application's keys
--- ARGV  BatchHead, then for 'look' a MEMBER for each
--- Returns 'open': 1. 'renew', 'overdue': 1 if its creator has it open, otherwise 0. 'close': 1, or 0 if its creator was
+-- ARGV  BatchHead, then for 'look' a MEMBER for each, for 'nodes' and 'start' a NODE
+-- Returns 'open': 1. 'nodes': 1, or -1 if a flow of that id has started, -2 if another one of it is about to. 'start': the same, or 2 if nodes are left that are
+-- ready. 'ready': how many are left. 'drop': how many nodes were dropped. 'renew', 'overdue': 1 if its creator has it open, otherwise 0. 'close': 1, or 0 if its creator was
 -- taken for lost before. 'cancel': 1, or 0 if it has ended. 'look': how many members were struck off.
 --
 -- Keeps: a batch that is open does not end. The call that closes it enqueues its callbacks if no job is pending. A
 -- batch that was cancelled takes no job in, and is never a success. A member is struck off only if it stands nowhere in
--- its queue: then a program has ended it that does not know batches.
+-- its queue: then a program has ended it that does not know batches. No node of a flow starts before all are there; of
+-- one whose creator is lost before that, nothing is left.
 local batch, ttl = ARGV[HEAD.id], ARGV[HEAD.batch_ttl_s]
 local key, live = KEYS[1], base .. 'batches:live'
 local plan, pending = key .. ':plan', key .. ':pending'
@@ -27,23 +29,112 @@ end
 local function shut()
   redis.call('HDEL', plan, 'open_until_ms')
   redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)
-  if redis.call('EXISTS', pending) == 0 then
+  if is_idle(key) then
     end_batch(batch, now, ttl)
   end
 end
 
 local act = {}
 
-function act.open()
+-- What to answer if a flow of that id is there: -1 for another one, -2 for one that has not started, 1 for this one.
+local function has_begun()
+  redis.call('HSETNX', plan, 'flow', ARGV[HEAD.flow])
+  local found = redis.call('HMGET', plan, 'flow', 'started_ms')
+  if found[1] ~= ARGV[HEAD.flow] then
+    return found[2] and -1 or -2
+  end
+  return found[2] and 1 or nil
+end
+
+local function take_nodes()
+  redis.call('HSET', plan, 'name', ARGV[HEAD.name], 'abandoned', 'cancel')
   redis.call('ZADD', base .. 'batches', 'NX', text(now), batch)
-  redis.call('HDEL', plan, 'ended_ms', 'cancelled_ms', 'closed_by')
-  redis.call('HSET', plan, 'name', ARGV[HEAD.name], 'abandoned', ARGV[HEAD.abandoned])
+  for at = HEAD.size + 1, #ARGV, NODE.size do
+    local node, needs = ARGV[at + NODE.id], ARGV[at + NODE.needs]
+    redis.call('HSET', key .. ':nodes', node, ARGV[at + NODE.record])
+    redis.call('HSET', key .. ':letters', node, ARGV[at + NODE.letter])
+    redis.call('HSET', key .. ':state', node, needs == '0' and 'started' or needs)
+    if needs == '0' then
+      redis.call('ZADD', key .. ':ready', whole(node) or 0, node)
+    end
+  end
+end
+
+-- Of a flow that never started nothing is left.
+local function forget_unstarted()
+  local found = redis.call('HMGET', plan, 'flow', 'started_ms')
+  if not found[1] or found[2] then
+    return false
+  end
+  redis.call('DEL', key, plan, pending, key .. ':nodes', key .. ':letters', key .. ':state', key .. ':ready')
+  redis.call('ZREM', live, batch)
+  redis.call('ZREM', base .. 'batches', batch)
+  return true
+end
+
+local function keep_callbacks()
   for _, how in ipairs({ 'complete', 'success', 'death' }) do
     local letter = ({ complete = ARGV[HEAD.complete], success = ARGV[HEAD.success], death = ARGV[HEAD.death] })[how]
     if letter ~= '' then
       redis.call('HSET', plan, how, letter)
     end
   end
+end
+
+function act.nodes()
+  local answer = has_begun()
+  if not answer then
+    take_nodes()
+    stay_open()
+  end
+  return answer or 1
+end
+
+function act.start()
+  local answer = has_begun()
+  if not answer then
+    take_nodes()
+    -- What came first may have been taken for abandoned; then the poller forgets the rest, too.
+    if redis.call('HLEN', key .. ':nodes') ~= whole(ARGV[HEAD.nodes]) then
+      stay_open()
+      return -2
+    end
+    keep_callbacks()
+    for queue_name, jobs in string.gmatch(ARGV[HEAD.jobs], '([^\t\n]+)\t(%d+)') do
+      count_in_batch(batch, queue_name .. '|total', tonumber(jobs))
+    end
+    redis.call('HSET', plan, 'started_ms', text(now), 'closed_by', 'creator')
+    redis.call('HDEL', plan, 'open_until_ms')
+    redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)
+  end
+  if answer and answer < 0 then
+    return answer
+  end
+  local left = put_ready(batch, now)
+  close_books(now, ttl)
+  return left > 0 and 2 or 1
+end
+
+function act.ready()
+  local left = put_ready(batch, now)
+  close_books(now, ttl)
+  return left
+end
+
+function act.drop()
+  local dropped = redis.call('HEXISTS', plan, 'cancelled_ms') == 1 and drop_waiting(batch) or 0
+  close_books(now, ttl)
+  if dropped > 0 and is_idle(key) then
+    end_batch(batch, now, ttl)
+  end
+  return dropped
+end
+
+function act.open()
+  redis.call('ZADD', base .. 'batches', 'NX', text(now), batch)
+  redis.call('HDEL', plan, 'ended_ms', 'cancelled_ms', 'closed_by')
+  redis.call('HSET', plan, 'name', ARGV[HEAD.name], 'abandoned', ARGV[HEAD.abandoned])
+  keep_callbacks()
   redis.call('PERSIST', key)
   redis.call('PERSIST', plan)
   stay_open()
@@ -73,12 +164,14 @@ function act.overdue()
   if not until_ms or (whole(until_ms) or 0) > now then
     return 0
   end
-  shut()
+  if not forget_unstarted() then
+    shut()
+  end
   return 1
 end
 
 function act.cancel()
-  if redis.call('HEXISTS', plan, 'ended_ms') == 1 then
+  if redis.call('HEXISTS', plan, 'ended_ms') == 1 or forget_unstarted() then
     return 0
   end
   local until_ms = redis.call('HGET', plan, 'open_until_ms')
@@ -134,13 +227,13 @@ function act.look()
   for at = HEAD.size + 1, #ARGV, MEMBER.size do
     local queue, name, id = ARGV[at + MEMBER.queue_key], ARGV[at + MEMBER.queue], ARGV[at + MEMBER.id]
     if redis.call('SISMEMBER', pending, name .. '|' .. id) == 1 and is_gone(queue, id) then
-      struck[#struck + 1] = { queue, name, id }
+      struck[#struck + 1] = { queue, name, id, at }
     end
   end
   local left = uncounted(#struck)
   for i, one in ipairs(struck) do
     local how, dead_id = how_it_ended(one[1], one[3])
-    gone(one[2], one[3], batch, i <= left and how or '', dead_id)
+    gone(one[2], one[3], batch, i <= left and how or 'apart', dead_id, ARGV[one[4] + MEMBER.passed])
   end
   if redis.call('ZSCORE', live, batch) then
     redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)

@@ -41,20 +41,23 @@ local function note_in(list, queue_name, id)
   list[#list + 1] = queue_name .. '|' .. id
 end
 
--- A letter is the key of a queue, then the body up to the time of enqueueing and from there on, in a line each.
+-- A letter is the key of a queue, then the body up to the time of enqueueing and from there on, in a line each. That of
+-- a node of a flow goes on: its queue's name, ms until it is due, and for a map where the number of its jobs stands.
+-- Returns that name; nil for a letter that is none.
 local function put_letter(batch, how, letter, now)
-  local queue_key, before, after = string.match(letter, '^([^\n]+)\n([^\n]*)\n([^\n]*)$')
+  local queue_key, before, after, more = string.match(letter, '^([^\n]+)\n([^\n]*)\n([^\n]*)(.*)$')
   if not queue_key then
-    return
+    return nil
   end
+  local queue_name, delay = string.match(more, '^\n([^\n]*)\n(%d*)')
   local id = batch .. ':' .. how
-  if not redis.call('SET', base .. 'job:' .. id, before .. string.format('%.0f', now) .. after, 'NX') then
-    return
+  if redis.call('SET', base .. 'job:' .. id, before .. string.format('%.0f', now) .. after, 'NX') then
+    redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
+    redis.call('ZADD', queue_key, string.format('%.4f', now + (tonumber(delay) or 0)), id)
+    redis.call('LPUSH', queue_key .. ':wake', '1')
+    redis.call('LTRIM', queue_key .. ':wake', 0, WAKE_TOKENS - 1)
   end
-  redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
-  redis.call('ZADD', queue_key, string.format('%.4f', now), id)
-  redis.call('LPUSH', queue_key .. ':wake', '1')
-  redis.call('LTRIM', queue_key .. ':wake', 0, WAKE_TOKENS - 1)
+  return queue_name or ''
 end
 
 local function call_back(batch, how, now)
@@ -85,7 +88,7 @@ end
 local function end_batch(batch, now, ttl)
   local key = base .. 'batch:' .. batch
   local plan = key .. ':plan'
-  local held = try('HMGET', plan, 'open_until_ms', 'complete', 'success', 'cancelled_ms')
+  local held = try('HMGET', plan, 'open_until_ms', 'complete', 'success', 'cancelled_ms', 'flow')
   if has_failed(held) or held[1] then
     return
   end
@@ -101,13 +104,25 @@ local function end_batch(batch, now, ttl)
   if try('EXISTS', key .. ':dead') == 0 then
     try('EXPIRE', key, ttl)
     try('EXPIRE', plan, ttl)
+    if held[5] then
+      try('EXPIRE', key .. ':nodes', ttl)
+      try('EXPIRE', key .. ':state', ttl)
+      try('DEL', key .. ':results', key .. ':ready')
+    end
   end
+end
+
+-- Whether no job is pending, and no node waits.
+local function is_idle(key)
+  return try('EXISTS', key .. ':pending', key .. ':letters') == 0
 end
 
 -- Jobs come to a batch, whether new or from the dead set.
 local function take_in(batch, book, is_new, now)
   local key = base .. 'batch:' .. batch
-  try('SADD', key .. ':pending', unpack(book.come))
+  for first = 1, #book.come, FLOW_STEP do
+    try('SADD', key .. ':pending', unpack(book.come, first, math.min(first + FLOW_STEP - 1, #book.come)))
+  end
   local ended = try('HDEL', key .. ':plan', 'ended_ms') == 1
   if ended then
     try('PERSIST', key)
@@ -119,9 +134,14 @@ local function take_in(batch, book, is_new, now)
   end
 end
 
+local put_ready
+
 -- Write what this call has changed; the last thing that it does.
 local function close_books(now, ttl)
   for batch, book in pairs(books) do
+    if book.is_flow then
+      put_ready(batch, now)
+    end
     local key, is_new = base .. 'batch:' .. batch, false
     for field, by in pairs(book.counts) do
       if by ~= 0 then
@@ -141,7 +161,7 @@ local function close_books(now, ttl)
     if #book.gone > 0 then
       try('SREM', key .. ':pending', unpack(book.gone))
     end
-    if #book.gone + #book.revived > 0 and try('EXISTS', key .. ':pending') == 0 then
+    if #book.gone + #book.revived > 0 and is_idle(key) then
       end_batch(batch, now, ttl)
     end
   end

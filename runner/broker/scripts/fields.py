@@ -157,7 +157,11 @@ class FullOutcome(NamedTuple):
         "keep the result, -1 for ever, 0 not at all",
     ] = 0
     result: Annotated[bytes, "its result, JSON"] = b""
-    entry: Annotated[bytes, "an entry for the history; park: the label to wait under"] = b""
+    entry: Annotated[
+        bytes,
+        "an entry for the history; park: the label to wait under; done: what a node of a flow "
+        "passes on: in a line the lengths of lists over which maps go, then its result, JSON",
+    ] = b""
     spent: Annotated[int, "attempts spent by now"] = 0
     batch: Annotated[str, "the batch that it belongs to"] = ""
 
@@ -195,16 +199,24 @@ class BatchHead(NamedTuple):
         str,
         "'open' (a creator adds jobs), 'renew' (it still does), 'close' (it has added all), "
         "'overdue' (the same, if it was to renew by now), 'cancel' (no job may come any more), "
-        "'look' (strike off members that stand nowhere)",
+        "'look' (strike off members that stand nowhere); of a flow: 'nodes' (take nodes in), "
+        "'start' (take the last ones in, and start), 'ready' (start more of those that are ready), "
+        "'drop' (drop nodes that wait, after 'cancel')",
     ]
     id: Annotated[str, "the batch's id"]
     batch_ttl_s: Annotated[int, "seconds that a batch is kept once its jobs have ended"]
-    open_ms: Annotated[int, "open and renew: from now until the creator counts as lost"] = 0
-    name: Annotated[str, "open: its name, for people"] = ""
+    open_ms: Annotated[int, "open, renew and nodes: from now until the creator counts as lost"] = 0
+    name: Annotated[str, "open, nodes and start: its name, for people"] = ""
     abandoned: Annotated[str, "open: 'close' or 'cancel', if its creator is lost"] = ""
-    complete: Annotated[bytes, "open: the letter to enqueue once no job is pending"] = b""
-    success: Annotated[bytes, "open: the letter to enqueue once all jobs are done"] = b""
-    death: Annotated[bytes, "open: the letter to enqueue at the first death"] = b""
+    complete: Annotated[bytes, "open and start: the letter to enqueue once no job is pending"] = b""
+    success: Annotated[bytes, "open and start: the letter to enqueue once all jobs are done"] = b""
+    death: Annotated[bytes, "open and start: the letter to enqueue at the first death"] = b""
+    flow: Annotated[str, "nodes and start: distinguishes this start from others of that id"] = ""
+    nodes: Annotated[int, "start: how many nodes it has in all"] = 0
+    jobs: Annotated[
+        str,
+        "start: how many jobs its nodes are, by queue; a queue, a tab and a number in a line each",
+    ] = ""
 
 
 class BatchMember(NamedTuple):
@@ -213,6 +225,26 @@ class BatchMember(NamedTuple):
     queue_key: Annotated[str, "the key of its queue"]
     queue: Annotated[str, "its queue's name"]
     id: Annotated[Text, "the job's id"]
+    passed: Annotated[bytes, "of a node that is done: what it passes on, as an outcome's entry"] = (
+        b""
+    )
+
+
+class FlowNode(NamedTuple):
+    """A node of a flow."""
+
+    id: Annotated[str, "its number; its job's id is that of the flow, ':' and this"]
+    record: Annotated[
+        str,
+        "in a line each: what follows if it fails, 'wait', 'go_on' or 'cancel'; the nodes that "
+        "need it; those that it needs; its queue's name; its job's name",
+    ]
+    letter: Annotated[
+        bytes,
+        "in a line each: its queue's key, its body before and after the time of enqueueing, its "
+        "queue's name, ms until it is due, and for a map where the number of its jobs stands",
+    ]
+    needs: Annotated[int, "how many nodes it needs"]
 
 
 class BeatHead(NamedTuple):

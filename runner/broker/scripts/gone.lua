@@ -2,18 +2,22 @@
 --
 -- Keeps: a job that ends, dies, or leaves for another queue passes here, in the step that takes it out of its queue's
 -- sets: whatever counts on jobs hears of each, and a crash can leave nothing behind. how: the state that its batch
--- counts; '' for one that it counts no more. dead_id: under which it goes on if it has died.
-local function gone(queue_name, id, batch, how, dead_id)
+-- counts; '' for one that it counts no more; 'apart' for one that goes on elsewhere, or was counted before. dead_id:
+-- under which it goes on if it has died. passed: what a node of a flow passes on.
+local function gone(queue_name, id, batch, how, dead_id, passed)
   if not batch or batch == '' then
     return
   end
   local book = book_of(batch)
   note_in(book.gone, queue_name, id)
-  if how ~= '' then
+  if how ~= '' and how ~= 'apart' then
     count_in_batch(batch, queue_name .. '|' .. how, 1)
   end
   if dead_id then
     note_in(book.died, queue_name, dead_id)
+  end
+  if how ~= 'apart' then
+    end_node(batch, id, how, passed or '')
   end
 end
 

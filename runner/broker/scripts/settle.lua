@@ -152,7 +152,7 @@ for i = short + 1, #ids do
         has_started(token, id)
       end
       finish(i, id, ms, result)
-      gone(name, id, batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed')
+      gone(name, id, batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', nil, entry)
     elseif kind == 'retry' then
       redis.call('RPUSH', base .. 'history:' .. id, entry)
       redis.call('SET', retry .. id, spent)
@@ -174,7 +174,7 @@ for i = short + 1, #ids do
       redis.call('ZREM', base .. 'abort', id)
       local dead_id = give_up_id(queue, id, now)
       redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), dead_id)
-      gone(name, id, batch, 'dead', dead_id)
+      gone(name, id, batch, 'dead', dead_id, entry)
     elseif kind == 'park' then
       local due = back(id)
       redis.call('ZREM', queue, id)
