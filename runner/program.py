@@ -73,7 +73,7 @@ _OF_RUNNER: Final = {
         (
             "batches",
             "batches:batches",
-            "List batches of jobs, show one, cancel it, or retry its dead jobs.",
+            "List batches of jobs and flows, show one, cancel it, or retry its dead jobs.",
         ),
         ("why", "why:why", "Say why the job JOB_ID is not running yet, and what to do about it."),
         (
