@@ -22,6 +22,12 @@ _SECRET_NAME = re.compile(
     r"|(^|_|admin|db|ftp|pg|redis|root|smtp|sudo|user)pass\d*$"
     r"|^webhook_?url$"
 )
+_ELSEWHERE = re.compile(
+    r"passwort|kennwort|mot_?de_?passe|contrase[nñ]a|(^|_)senha|wachtwoord|l[oö]senord|has[lł]o($|_)"
+    r"|(^|_)heslo|парол|密[码碼]|口令|パスワード|비밀번호"
+)
+"""A password in other languages; their words for keys are too many things there."""
+
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _LONGEST = 200
 
@@ -29,5 +35,7 @@ _LONGEST = 200
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether what is called *name*, in any spelling, is likely to be secret."""
-    plain = _WORD_BORDER.sub("_", name[-_LONGEST:]).strip("_").lower()
-    return _SECRET_NAME.search(plain) is not None
+    end = name[-_LONGEST:]
+    plain = _WORD_BORDER.sub("_", end).strip("_").lower()
+    found = _SECRET_NAME.search(plain) or _ELSEWHERE.search(plain)
+    return found is not None or (not end.isascii() and _ELSEWHERE.search(end.lower()) is not None)

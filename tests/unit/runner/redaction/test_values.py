@@ -38,6 +38,17 @@ from runner.redaction import REDACTED, redacted
         "credentials",
         "sentry_dsn",
         "pin",
+        "DB_PASSWORT",
+        "kennwort",
+        "motDePasse",
+        "contraseña",
+        "senha_admin",
+        "wachtwoord",
+        "hasło",
+        "lösenord",
+        "Пароль",
+        "密码",
+        "パスワード",
     ],
 )
 def test_redacted_knows_names_that_sound_like_secrets(name: str) -> None:
@@ -46,7 +57,13 @@ def test_redacted_knows_names_that_sound_like_secrets(name: str) -> None:
     assert redacted({"a": [{"b": {name: "hunter2"}}]}) == {"a": [{"b": {name: REDACTED}}]}
 
 
-@pytest.mark.parametrize("name", ["channel_id", "key", "author", "pinned", "passed", "authority"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("channel_id", "key", "author", "pinned", "passed", "authority"),
+        *("desenhar", "passive", "größe", "has_locale", "口座", "参加"),
+    ],
+)
 def test_redacted_leaves_plain_names_alone(name: str) -> None:
     """A report needs its arguments."""
     assert redacted({name: "plain"}) == {name: "plain"}
