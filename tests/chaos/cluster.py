@@ -342,33 +342,30 @@ def _report(
         "**contradictions in them**": len(trial.torn),
     }.items():
         print(f"| {name} | {value:,} |")
+    # Between moves that follow each other at once the queue has no time to be back.
+    faults = trial.faults if are_apart else []
     print(
         "\n| fault | times | Redis takes writes after, median s | back after, median s | worst s |"
     )
     print("|---|--:|--:|--:|--:|")
     late = []
-    for kind in sorted({fault.kind for fault in trial.faults}):
-        of_kind = [fault for fault in trial.faults if fault.kind == kind]
+    for kind in sorted({fault.kind for fault in faults}):
+        of_kind = [fault for fault in faults if fault.kind == kind]
         took = [_beyond(fault) for fault in of_kind]
         served = [fault.served_s for fault in of_kind if fault.served_s]
         median, worst = statistics.median(took), max(took)
         serves = f"{statistics.median(served):.1f}" if served else ""
         print(f"| {kind} | {len(took)} | {serves} | {median:.1f} | {worst:.1f} |")
-        # Between moves that follow each other at once the queue has no time to be back.
-        late += (
-            []
-            if not are_apart
-            else [
-                f"{kind}: back after {_beyond(one):.1f} s"
-                for one in of_kind
-                if _beyond(one) > _bar(one)
-            ]
-        )
+        late += [
+            f"{kind}: back after {_beyond(one):.1f} s"
+            for one in of_kind
+            if _beyond(one) > _bar(one)
+        ]
     moves = [fault.took_s for fault in trial.faults if fault.took_s]
     if moves:
         print(
-            f"\nA slot was on its way for {statistics.median(moves):.2f} s, "
-            f"{max(moves):.2f} s at most; that is not counted above."
+            f"\n{len(moves):,} moves of the slot: on its way for {statistics.median(moves):.2f} s, "
+            f"{max(moves):.2f} s at most, which is not counted above."
         )
     problems = [*verdict.problems, *trial.torn[:_SHOWN], *late[:_SHOWN]]
     problems += [
