@@ -71,6 +71,10 @@ class WorkerLimits:
     """Dead jobs to keep in each queue. The oldest go first. None: all."""
     dead_max_age_s: PositiveFloat | None = 180 * 86_400
     """How long to keep a dead job. None: for ever."""
+    keep_done: NonNegativeInt = 10_000
+    """Jobs that have ended to list in each queue, by their ids: the last ones. 0: none."""
+    keep_done_s: PositiveFloat | None = 7 * 86_400
+    """How long to list them; results are kept for `keep_result_s`. None: until others follow."""
     max_body_bytes: PositiveInt = MAX_BODY_BYTES
     """The largest job, its arguments as JSON, that is enqueued; a larger one is refused."""
     max_result_bytes: PositiveInt = 10 * 1024 * 1024

@@ -31,6 +31,7 @@ OF_QUEUE: Final = {
     keys.PARKED_NAMES_SUFFIX: "set",
     keys.UNKNOWN_SUFFIX: "hash",
     keys.DEAD_SUFFIX: "zset",
+    keys.DONE_SUFFIX: "zset",
     keys.DIED_SUFFIX: "hash",
     keys.WAKE_SUFFIX: "list",
     keys.WORKERS_SUFFIX: "zset",

@@ -32,6 +32,7 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:parked-names` | set | the labels of parked jobs | likewise |
 | `arq:queue:<queue>:unknown` | hash | job id → the label under which it is parked | likewise |
 | `arq:queue:<queue>:dead` | sorted set | ids of dead jobs by time of death, Unix ms | until retried, deleted or trimmed on request |
+| `arq:queue:<queue>:done` | sorted set | ids of jobs that have ended without dying, by the time of their end, Unix ms | the last `keep_done`, for `keep_done_s` |
 | `arq:queue:<queue>:died` | hash | id that its caller chose → `<id>~<ms>`, the id of the job that died under it last | until the id is used again, or that job is retried or deleted |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
@@ -97,6 +98,7 @@ UNKNOWN_SUFFIX = ":unknown"
 PARKED_SUFFIX = ":parked"
 PARKED_NAMES_SUFFIX = ":parked-names"
 DEAD_SUFFIX = ":dead"
+DONE_SUFFIX = ":done"
 DIED_SUFFIX = ":died"
 PAUSED_SUFFIX = ":paused"
 WAKE_SUFFIX = ":wake"
@@ -117,6 +119,7 @@ SUFFIXES = (
     PARKED_SUFFIX,
     PARKED_NAMES_SUFFIX,
     DEAD_SUFFIX,
+    DONE_SUFFIX,
     DIED_SUFFIX,
     PAUSED_SUFFIX,
     WAKE_SUFFIX,

@@ -96,7 +96,8 @@ def _group_of(name: str, help_: str, state: JobState) -> click.Group:
 
 def _list_command(states: Sequence[JobState]) -> click.Command:
     @click.command(
-        "list", help="List the jobs that match: those due first, or those that died last, on top."
+        "list",
+        help="List the jobs that match: those due first, or those that died or ended last, on top.",
     )
     @_filtered
     @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
@@ -119,6 +120,9 @@ def _list_command(states: Sequence[JobState]) -> click.Command:
 
 
 def _verb_command(verb: JobVerb, name: str, states: Sequence[JobState]) -> click.Command:
+    # What is done is listed, and nothing can be done to it.
+    states = [state for state in states if state is not JobState.DONE]
+
     @click.command(name, help=verb.help)
     @click.argument("job_ids", metavar="[JOB_ID…]", nargs=-1)
     @click.option("--all", "everything", is_flag=True, help="All jobs that match, instead of ids.")
@@ -288,13 +292,18 @@ async def _run_all(
     from runner.operations.bulk import Bulk
 
     acted = passed = renamed = 0
-    for selection, total in zip(selections, totals, strict=True):
-        if total:
-            bulk = Bulk(session.redis, session.operator, request, selection)
-            progress = await bulk.run(session.catalog, total=total)
-            acted += progress.acted
-            passed += progress.passed
-            renamed += progress.renamed
+    bulks = [
+        (Bulk(session.redis, session.operator, request, selection), total)
+        for selection, total in zip(selections, totals, strict=True)
+        if total
+    ]
+    for bulk, _ in bulks:
+        await bulk.check(session.catalog)
+    for bulk, total in bulks:
+        progress = await bulk.run(session.catalog, total=total)
+        acted += progress.acted
+        passed += progress.passed
+        renamed += progress.renamed
     moved_on = f", {passed:,} had moved on" if passed else ""
     also = f"; {ids_back(renamed)}" if renamed else ""
     echo(f"{acted:,} {request.verb.done}{moved_on}{also}")

@@ -408,6 +408,8 @@ class Worker(arq.worker.Worker):
             queues=options.polled_queues,
             dead_max_jobs=options.dead_max_jobs,
             dead_max_age_s=options.dead_max_age_s,
+            keep_done=options.keep_done,
+            keep_done_s=options.keep_done_s,
         )
         return [
             Turns(

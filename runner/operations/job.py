@@ -100,6 +100,7 @@ class JobView:
         enqueued_at: When the job was enqueued.
         due_at: When the job is due, or was.
         died_at: When the job was put into the dead set.
+        ended_at: When the job ended, if it is done.
         attempts_spent: Failed attempts since it was enqueued or retried by hand.
         attempts_made: Attempts since then, the one that runs or ended it well included.
         crashes: Times that a worker crashed while it ran.
@@ -112,7 +113,7 @@ class JobView:
         holder: Id of the worker that holds it.
         lease_until: When the holder's lease ends.
         running: The attempt that runs.
-        succeeded: Whether it succeeded; null until it is done.
+        succeeded: Whether it succeeded; null until it is done, and once its result is gone.
         result: What it returned, without secrets, long texts cut.
         kept_until: When it is forgotten, if it is done; null if it is kept until somebody acts.
         unreadable: What of the job cannot be read, and why; empty if all can.
@@ -126,6 +127,7 @@ class JobView:
     enqueued_at: datetime | None
     due_at: datetime | None
     died_at: datetime | None
+    ended_at: datetime | None
     attempts_spent: int
     attempts_made: int
     crashes: int
@@ -172,16 +174,21 @@ async def _queue_of(redis: Redis, queues: Sequence[str], key: bytes) -> str | No
             for suffix in keys.PLACES:
                 pipe.zscore(keys.of(redis).queue_key(queue) + suffix, cast("str", key))
             pipe.hget(keys.of(redis).queue_key(queue) + keys.DIED_SUFFIX, cast("str", key))
+        for queue in queues:
+            pipe.zscore(keys.of(redis).queue_key(queue) + keys.DONE_SUFFIX, cast("str", key))
         pipe.eval(LOOK, len(names), *names, *arguments)
         *scores, results = await answers(pipe)
-    width = len(keys.PLACES) + 1
+    width, done = len(keys.PLACES) + 1, scores[len(scores) - len(queues) :]
     for place, queue in enumerate(queues):
         of_queue = scores[place * width : (place + 1) * width]
         if any(reader.known(score) is not None for score in of_queue):
             return queue
     [result] = seen(names, results)
     worked_in = reader.fields(names[0], result).text("q")
-    return keys.of(redis).queue_of(worked_in) if worked_in else None
+    if worked_in:
+        return keys.of(redis).queue_of(worked_in)
+    listed = zip(queues, done, strict=True)
+    return next((queue for queue, score in listed if reader.known(score) is not None), None)
 
 
 async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobView | None:
@@ -212,6 +219,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.zscore(key, name)
         pipe.zscore(key + keys.SUSPECTS_SUFFIX, name)
         pipe.zscore(key + keys.DEAD_SUFFIX, name)
+        pipe.zscore(key + keys.DONE_SUFFIX, name)
         pipe.zscore(key + keys.RETRYING_SUFFIX, name)
         pipe.zscore(key + keys.PARKED_SUFFIX, name)
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
@@ -237,6 +245,7 @@ class _Found:
     queued_ms: float | None
     suspect_ms: float | None
     died_ms: float | None
+    done_ms: float | None
     retry_ms: float | None
     parked_ms: float | None
     token: bytes | None
@@ -274,7 +283,8 @@ class _Found:
             return JobState.PARKED
         if self.died_ms is not None:
             return JobState.DEAD
-        return JobState.UNKNOWN if self.result is None else JobState.DONE
+        is_known = self.result is not None or self.done_ms is not None
+        return JobState.DONE if is_known else JobState.UNKNOWN
 
     def key(self, prefix: str) -> bytes:
         return prefix.encode() + self.member
@@ -300,7 +310,9 @@ def _view(
     name = envelope.name if envelope else result.text("f") or None
     args, kwargs = (envelope.args, envelope.kwargs) if envelope else _arguments(result)
     failed = _history(found)
-    succeeded = is_foreign or result.flag("s") if is_done else None
+    has_result = is_done and found.result is not None
+    succeeded = is_foreign or result.flag("s") if has_result else None
+    last = (_last(result),) if has_result else ()
     returned = _NOT_OURS if is_foreign else result.value("r")
     enqueued_at = moment(envelope.enqueued_ms) if envelope else result.moment("et")
     spent = (
@@ -317,6 +329,7 @@ def _view(
         enqueued_at=enqueued_at,
         due_at=_due_at(queue, found, result),
         died_at=reader.moment(found.own.queue_key(queue) + keys.DEAD_SUFFIX, found.died_ms),
+        ended_at=_ended_at(found, result) if is_done else None,
         attempts_spent=spent,
         attempts_made=attempts_made(state, spent),
         crashes=crash_count(found.crashes),
@@ -325,7 +338,7 @@ def _view(
         raw=None if envelope else _raw(found.body),
         unknown=found.unknown is not None,
         abort_asked=found.abort_ms is not None,
-        attempts=(*failed, _last(result)) if is_done else failed,
+        attempts=(*failed, *last),
         holder=_holder(found) if held else None,
         lease_until=moment(found.now_ms + found.lease_ms) if held and found.is_held else None,
         running=running,
@@ -352,6 +365,11 @@ def _due_at(queue: str, found: _Found, result: Fields) -> datetime | None:
     return found.reader.moment(found.own.queue_key(queue), due_ms)
 
 
+def _ended_at(found: _Found, result: Fields) -> datetime | None:
+    listed_at = None if found.done_ms is None else moment(found.done_ms)
+    return result.moment("ft") or listed_at
+
+
 def _holder(found: _Found) -> str:
     if found.token is None:
         return "a stock arq worker"
@@ -370,9 +388,14 @@ def _raw(body: object) -> str | None:
 _NOT_OURS = "(not JSON: written by a stock arq worker)"
 
 
+def is_pickled(result: object) -> bool:
+    """Whether a stock arq worker wrote a result: nobody reads that."""
+    return isinstance(result, bytes) and result[:1] >= b"\x80"
+
+
 def _result(found: _Found) -> tuple[Fields, bool]:
     """Read the result; True: a stock arq worker pickled it, and nobody reads that."""
-    is_foreign = isinstance(found.result, bytes) and found.result[:1] >= b"\x80"
+    is_foreign = is_pickled(found.result)
     key = found.key(found.own.result_prefix)
     return found.reader.fields(key, None if is_foreign else found.result), is_foreign
 

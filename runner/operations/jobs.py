@@ -20,7 +20,7 @@ from runner.broker.reading import NEVER, Reader, answers, crash_count, cut, look
 from runner.broker.servers import at
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
-from runner.operations.job import attempts_made
+from runner.operations.job import attempts_made, is_pickled
 from runner.operations.paging import Position, Window
 from runner.operations.processes import RunningJob, workers_of
 from runner.operations.search import LIMITS, Filter, Sieve, last_of
@@ -68,12 +68,15 @@ class Row:
         name: Name of the job; null if its body cannot be read.
         arguments: Arguments by name, without secrets, long ones cut.
         enqueued_at: When the job was enqueued.
-        at: When the job is due; when it was claimed, if it runs; when it died, if it is dead.
+        at: When the job is due; when it was claimed, if it runs; when it died or ended, if it is
+            dead or done.
         attempts_made: Attempts since it was enqueued or retried by hand, the running one included.
         crashes: Times that a worker crashed while it ran.
         unknown: Whether it is parked: no worker knew its name or its parameters.
         worker: Id of the worker that runs it; null if it does not run.
         progress: How far it has come; null if it does not run, or reports no progress.
+        succeeded: Whether it succeeded; null until it is done, and once its result is gone.
+        ran_s: Seconds that its last attempt ran; null where *succeeded* is.
         error: Type of the last attempt's error.
         message: Message of the last attempt's error.
         unreadable: What of the job cannot be read, and why; empty if all can.
@@ -93,6 +96,8 @@ class Row:
     unknown: bool
     worker: str | None
     progress: Progress | None
+    succeeded: bool | None
+    ran_s: float | None
     error: str
     message: str
     unreadable: str
@@ -115,8 +120,8 @@ class Page:
         total: All jobs in that state, whatever the filter.
         searched: Jobs that were compared with the filter.
         after: Position where the next page starts; null on the last page.
-        oldest_first: Whether the job that is due first comes first; if not, the one that died last
-            does.
+        oldest_first: Whether the job that is due first comes first; if not, the one that died or
+            ended last does.
         unreadable: What of the queue cannot be read, and why; empty if all can.
     """
 
@@ -142,7 +147,7 @@ async def list_jobs(
     """
     List the next *limit* jobs of *queue* in *state* that fit *where*.
 
-    Those due first come first; of dead jobs, those that died last. for_s: how long it may search.
+    Those due first come first; of dead and done jobs, the last ones. for_s: how long it may search.
 
     Raises:
         ConfigurationError: *after* is from no page, or jobs in *state* cannot be listed.
@@ -154,7 +159,7 @@ async def list_jobs(
     position = Position.read(after) if after else None
     rows: list[Row] = []
     searched, until = 0, clock.monotonic() + for_s
-    step, sieve = _STEP_BY_ERROR if where.error or where.like else _STEP, Sieve(where)
+    step, sieve = _STEP_BY_ERROR if where.error or where.like else _STEP, Sieve(where, state)
     if where.is_empty:
         step = limit + 1
     reader = _Reader(redis, queue, state, catalog, where)
@@ -203,7 +208,7 @@ async def matching(
         return
     window = await Window.of(redis, queue, state)
     position: Position | None = None
-    sieve, reader = Sieve(where), _Reader(redis, queue, state, catalog, where)
+    sieve, reader = Sieve(where, state), _Reader(redis, queue, state, catalog, where)
     for apart in _batches(await window.suspects(_SEARCHED), _STEP):
         yield [row.key for row, _ in await reader.rows(apart)]
     while True:
@@ -255,20 +260,29 @@ class _Reader:
             pipe.hmget(key + keys.UNKNOWN_SUFFIX, cast("list[str]", members))
             pipe.hmget(key + keys.CRASHES_SUFFIX, cast("list[str]", members))
             pipe.zmscore(key + keys.RETRYING_SUFFIX, cast("list[str]", members))
-            spent, held, tokens, unknown, crashes, retrying = [
+            pipe.hmget(key + keys.DIED_SUFFIX, cast("list[str]", members))
+            spent, held, tokens, unknown, crashes, retrying, died = [
                 of_queue.known(one, nothing) for one in await answers(pipe)
             ]
         self.unreadable = self.unreadable or of_queue.unreadable
-        failed = state in {JobState.DEAD, JobState.RETRYING}
+        is_done, failed = state is JobState.DONE, state in {JobState.DEAD, JobState.RETRYING}
         found = await look(
             self.redis,
-            strings=[own.job_prefix.encode() + member for member in members],
+            strings=[own.job_prefix.encode() + member for member in members]
+            + [own.result_prefix.encode() + member for member in members if is_done],
             lists=[own.history_prefix.encode() + member for member in members if failed],
             limits=LIMITS,
         )
-        bodies, histories = found[: len(jobs)], found[len(jobs) :] or nothing
+        bodies, others = found[: len(jobs)], found[len(jobs) :] or nothing
         rows = []
         for place, one in enumerate(jobs):
+            if is_done:
+                # Enqueued again under its id, or dead since, it stands elsewhere.
+                if bodies[place] is None and died[place] is None:
+                    row = self._done_row(one, others[place])
+                    if _fits(row, self.where):
+                        rows.append((row, one))
+                continue
             # Running jobs are in the sorted set of the queue, too, and so are retrying ones.
             if state is JobState.SCHEDULED:
                 is_there = tokens[place] is None and retrying[place] is None
@@ -277,7 +291,7 @@ class _Reader:
             if not is_there:
                 continue
             reader, member = Reader(), one.member
-            last = reader.fields(own.history_prefix.encode() + member, last_of(histories[place]))
+            last = reader.fields(own.history_prefix.encode() + member, last_of(others[place]))
             row = _row(
                 reader,
                 own,
@@ -297,6 +311,39 @@ class _Reader:
             if _fits(row, self.where):
                 rows.append((row, one))
         return rows
+
+    def _done_row(self, one: Position, found: object) -> Row:
+        reader, own = Reader(), keys.of(self.redis)
+        is_foreign = is_pickled(found)
+        key = own.result_prefix.encode() + one.member
+        result = reader.fields(key, None if is_foreign else found)
+        succeeded = None if found is None else is_foreign or result.flag("s")
+        failed = result.inner("r") if succeeded is False else None
+        name, args, kwargs = result.text("f", most=_NAME), result.items("a"), result.value("k")
+        started, ended = result.moment("st"), result.moment("ft")
+        return Row(
+            job_id=shown_id(one.member),
+            queue=self.queue,
+            state=JobState.DONE,
+            name=name or None,
+            arguments=self.catalog.arguments(
+                name, args, kwargs if isinstance(kwargs, dict) else {}, most=_ARGUMENTS
+            ),
+            enqueued_at=result.moment("et"),
+            at=reader.moment(own.queue_key(self.queue) + keys.DONE_SUFFIX, one.score),
+            attempts_made=result.whole("t") or 0,
+            crashes=0,
+            unknown=False,
+            worker=result.text("w") or None,
+            progress=None,
+            succeeded=None if reader.unreadable else succeeded,
+            ran_s=(ended - started).total_seconds() if started and ended else None,
+            error="" if failed is None else failed.text("error"),
+            message="" if failed is None else failed.text("message", most=_MESSAGE),
+            unreadable=reader.unreadable,
+            key=one.member,
+            place=str(one),
+        )
 
 
 def _fits(row: Row, where: Filter) -> bool:
@@ -347,6 +394,8 @@ def _row(
         unknown=unknown,
         worker=worker,
         progress=progress,
+        succeeded=None,
+        ran_s=None,
         error=error,
         message=message,
         unreadable=reader.unreadable,

@@ -1,9 +1,9 @@
 """
 One list of jobs over all queues and states, page by page.
 
-Those that run come first, then those that failed, those that are due, those that come later, and
-the dead; within a state by time. A page of a search looks at jobs for a bounded time, and the next
-one goes on from there.
+Those that run come first, then those that failed, those that are due, those that come later, the
+dead, and those that are done; within a state by time. A page of a search looks at jobs for a
+bounded time, and the next one goes on from there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from runner.broker.reading import NEVER
 from runner.errors import ConfigurationError
 from runner.handle import JobState
 from runner.operations.jobs import PAGE, list_jobs
+from runner.operations.paging import NEWEST_FIRST
 from runner.operations.search import Filter
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ ORDER: Final = (
     JobState.SCHEDULED,
     JobState.PARKED,
     JobState.DEAD,
+    JobState.DONE,
 )
 """The states in the order in which one list has them."""
 
@@ -154,7 +156,7 @@ async def _merged(  # noqa: PLR0917 -- the parts of one place in one list
         problems.append(page.unreadable)
         pages.append((number, page))
     rows = [(row, number) for number, page in pages for row in page.rows]
-    rows.sort(key=lambda one: one[0].at or NEVER, reverse=state is JobState.DEAD)
+    rows.sort(key=lambda one: one[0].at or NEVER, reverse=state in NEWEST_FIRST)
     taken = rows[:limit]
     for number, page in pages:
         mine = [row for row, of in taken if of == number]

@@ -28,8 +28,12 @@ LISTED = (
     JobState.PARKED,
     JobState.RUNNING,
     JobState.DEAD,
+    JobState.DONE,
 )
-"""States whose jobs can be listed; done jobs are in no queue."""
+"""States whose jobs can be listed; of those that are done, the last ones."""
+
+NEWEST_FIRST = frozenset({JobState.DEAD, JobState.DONE})
+"""States whose jobs are listed by when they came there, the last ones first."""
 
 
 _LONGEST = 1_000
@@ -90,7 +94,7 @@ class Window:
         """
         Find the jobs of *queue* that are in *state*.
 
-        until_now: leave out those that die from now on, since nobody has seen them.
+        until_now: leave out those that die or end from now on, since nobody has seen them.
 
         Raises:
             ConfigurationError: Jobs in that state are in no sorted set of their own.
@@ -108,8 +112,9 @@ class Window:
                 name, low, high = key + keys.RETRYING_SUFFIX, _just_after(now), float("inf")
             case JobState.PARKED:
                 name, low, high = key + keys.PARKED_SUFFIX, float("-inf"), float("inf")
-            case JobState.DEAD:
-                name, low = key + keys.DEAD_SUFFIX, float("-inf")
+            case JobState.DEAD | JobState.DONE:
+                suffix = keys.DEAD_SUFFIX if state is JobState.DEAD else keys.DONE_SUFFIX
+                name, low = key + suffix, float("-inf")
                 high = float(seconds * 1000 + 999) if until_now else float("inf")
             case _:
                 listed = ", ".join(LISTED)
@@ -135,7 +140,7 @@ class Window:
             low,
             high,
             total,
-            state is not JobState.DEAD,
+            state not in NEWEST_FIRST,
             apart,
             is_there,
             reader.unreadable,

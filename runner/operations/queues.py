@@ -46,6 +46,7 @@ class Queue:
         scheduled: Jobs that come due later.
         retrying: Jobs that failed and will be tried again.
         dead: Jobs in the dead set.
+        done: Jobs that have ended, as far as they are listed.
         parked: Jobs that are parked: no worker knew their name or parameters.
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
@@ -59,6 +60,7 @@ class Queue:
     scheduled: int | None
     retrying: int | None
     dead: int | None
+    done: int | None
     parked: int | None
     oldest_wait_s: float
     paused: Paused | None
@@ -189,5 +191,5 @@ def _depth(reader: Reader, key: str, entry_id: bytes, fields: Mapping[bytes, byt
     return Depth(at=at, **counts)
 
 
-_STATES = ("ready", "running", "scheduled", "retrying", "dead", "parked")
+_STATES = ("ready", "running", "scheduled", "retrying", "dead", "done", "parked")
 _COUNTS = ("ready", "running", "scheduled", "retrying", "dead", "oldest_wait_ms")

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from runner.broker import keys
 from runner.broker.reading import Cut, Entries, look
 from runner.broker.scripts.fields import LookHead
+from runner.handle import JobState
 from runner.redaction import REDACTED
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ class Sieve:
     names and hides secrets.
     """
 
-    def __init__(self, where: Filter) -> None:
+    def __init__(self, where: Filter, state: JobState) -> None:
+        # Of a job that is done its result is left: it has name, arguments and error.
+        self._is_done = state is JobState.DONE
         # A page shows bytes that are not text by their numbers, and says what it hides.
         self._id = b"" if "\\" in where.job_id else _plain(where.job_id)
         self._text = b"" if where.text.lower() in REDACTED else _plain(where.text)
@@ -128,7 +131,9 @@ class Sieve:
             part = self._id
             jobs = [one for one in jobs if part in one.member.lower()]
         if jobs and (self._name or self._text):
-            names = [keys.of(redis).job_prefix.encode() + one.member for one in jobs]
+            own = keys.of(redis)
+            prefix = (own.result_prefix if self._is_done else own.job_prefix).encode()
+            names = [prefix + one.member for one in jobs]
             bodies = await look(redis, strings=names, limits=LIMITS)
             fits = self._body_may_fit
             jobs = [
@@ -136,7 +141,7 @@ class Sieve:
                 for one, body in zip(jobs, bodies, strict=True)
                 if isinstance(body, Cut) or (isinstance(body, bytes) and fits(body))
             ]
-        if jobs and self._error:
+        if jobs and self._error and not self._is_done:
             names = [keys.of(redis).history_prefix.encode() + one.member for one in jobs]
             histories = await look(redis, lists=names, limits=LIMITS)
             jobs = [

@@ -188,6 +188,12 @@ async def explain(redis: Redis, view: JobView) -> Why:
 
 
 def _done(view: JobView) -> Why:
+    if view.succeeded is None:
+        return Why(
+            Cause.DONE,
+            f"It ended at {_at(view.ended_at)}; its result is no longer kept.",
+            since=view.ended_at,
+        )
     last = view.attempts[-1]
     ended = "It is done" if view.succeeded else f"It ended without success ({last.error})"
     took = "" if last.duration_s is None else f" after {span(last.duration_s)}"

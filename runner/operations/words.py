@@ -122,6 +122,10 @@ _NOTHING = {
         "No dead jobs",
         "Jobs that failed for good are kept here until somebody decides.",
     ),
+    JobState.DONE: (
+        "Nothing is done",
+        "Jobs that have ended are listed here, the last ones first.",
+    ),
 }
 
 

@@ -80,3 +80,14 @@ async def trim_dead(
     if trimmed:
         _log.info("dead jobs trimmed", queue=queue, jobs=trimmed)
     return trimmed
+
+
+async def trim_done(
+    redis: Redis, queue: str, *, now_ms: float, keep: int | None, keep_s: float | None
+) -> None:
+    """List no jobs of *queue* that ended before the last *keep*, or longer ago than *keep_s*."""
+    done = keys.of(redis).queue_key(queue) + keys.DONE_SUFFIX
+    if keep is not None:
+        await redis.zremrangebyrank(done, 0, -1 - keep)
+    if keep_s is not None:
+        await redis.zremrangebyscore(done, "-inf", now_ms - keep_s * 1000)

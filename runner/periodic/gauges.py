@@ -21,8 +21,9 @@ class QueueGauges:
     Jobs of one queue by state, and its latency.
 
     ready: due now. oldest_wait_s: how long the oldest ready job has been due; 0 if there is none.
-    parked: since their workers did not know their names or parameters. unreadable: the states whose
-    jobs cannot be counted, since another type stands at their key; 0 stands for them.
+    done: ended without dying, as far as they are listed. parked: since their workers did not know
+    their names or parameters. unreadable: the states whose jobs cannot be counted, since another
+    type stands at their key; 0 stands for them.
     """
 
     queue: str
@@ -31,6 +32,7 @@ class QueueGauges:
     retrying: int
     running: int
     dead: int
+    done: int
     parked: int
     oldest_wait_s: float
     paused: bool
@@ -56,6 +58,7 @@ async def queue_gauges(redis: Redis, queue: str) -> QueueGauges:
         "retrying": counted.retrying,
         "running": counted.running,
         "dead": counted.dead,
+        "done": counted.done,
         "parked": counted.parked,
     }
     return QueueGauges(

@@ -26,7 +26,13 @@ from runner.broker.announced import announce_worked, forget_unused
 from runner.broker.reading import Unreadable, answers, count_of
 from runner.broker.servers import awake, by_server
 from runner.broker.set_aside import set_aside_of_queues
-from runner.periodic.cleanup import offer_parked, trim_by_time, trim_dead, trim_workers
+from runner.periodic.cleanup import (
+    offer_parked,
+    trim_by_time,
+    trim_dead,
+    trim_done,
+    trim_workers,
+)
 from runner.periodic.gauges import queue_gauges
 from runner.periodic.queue_history import note_depth, note_memory
 from runner.periodic.ticks import (
@@ -56,7 +62,8 @@ class Poller:
     What one poll does.
 
     schedule: the periodic jobs to enqueue. queues: whose gauges it refreshes, and whose dead sets
-    it trims to dead_max_jobs and dead_max_age_s; None keeps everything.
+    it trims to dead_max_jobs and dead_max_age_s; None keeps everything. keep_done, keep_done_s: how
+    many jobs that have ended stay listed, and how long.
     """
 
     def __init__(
@@ -69,6 +76,8 @@ class Poller:
         queues: Sequence[str] = (),
         dead_max_jobs: int | None = None,
         dead_max_age_s: float | None = None,
+        keep_done: int | None = None,
+        keep_done_s: float | None = None,
     ) -> None:
         self._redis = redis
         self._enqueuer = enqueuer
@@ -76,6 +85,8 @@ class Poller:
         self._queues = queues
         self._dead_max_jobs = dead_max_jobs
         self._dead_max_age_s = dead_max_age_s
+        self._keep_done = keep_done
+        self._keep_done_s = keep_done_s
         self.schedule = schedule
 
     async def poll(self) -> None:
@@ -97,6 +108,13 @@ class Poller:
                 now_ms=now.timestamp() * 1000,
                 max_jobs=self._dead_max_jobs,
                 max_age_s=self._dead_max_age_s,
+            )
+            await trim_done(
+                self._redis,
+                queue,
+                now_ms=now.timestamp() * 1000,
+                keep=self._keep_done,
+                keep_s=self._keep_done_s,
             )
             await self._redis.hset(keys.of(self._redis).polls, queue, tick_ms(now))  # type: ignore[misc]
         now_ms = now.timestamp() * 1000

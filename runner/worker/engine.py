@@ -121,6 +121,7 @@ class Engine:
             outage=outage,
             write_plain=setup.write_plain,
             max_result_bytes=options.max_result_bytes,
+            keep_done=options.keep_done,
         )
         self.leases = LeaseKeeper(
             redis, queue_key, worker_id=setup.worker_id, lease_s=lease_s, outage=outage

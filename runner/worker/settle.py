@@ -63,16 +63,19 @@ class Settler:
         outage: Outage,
         write_plain: ResultWriter | None = None,
         max_result_bytes: float = math.inf,
+        keep_done: int = 0,
     ) -> None:
         """
         Settle for the worker whose jobs wait in *queue_key*.
 
         write_plain: writes results of plain arq functions, and of jobs that cannot be read.
+        keep_done: how many jobs that have ended are listed; 0 for none.
         """
         self._write: ResultWriter = result_of
         if write_plain is not None:
             self._write = partial(result_by_kind, write_plain)
         self._max_result_bytes = max_result_bytes
+        self._list = _EndedList(keep_done)
         self._redis = redis
         self._script = ScriptConnection(redis, SETTLE)
         self._queue_key = queue_key
@@ -226,7 +229,8 @@ class Settler:
             args += (claim.key, claim.token, result)
             room -= len(result)
             short.append(ended)
-        args[:0] = SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms)
+        keep_done = self._list.for_call(len(batch))
+        args[:0] = SettleHead(self._queue, keys.BATCH_TTL_S, len(short), ms, keep_done)
         for place, ended in enumerate(others):
             if room <= 0 and place + len(short):
                 left = [*others[place:], *left]
@@ -280,6 +284,22 @@ class Settler:
         job_id = ended.claim.job_id
         _log.error("cannot be settled, its lease will lapse", job_id=job_id, error=text_of(error))
         self.on_settled(ended, False)  # noqa: FBT003 -- as the callback has it
+
+
+class _EndedList:
+    """How many jobs that have ended stay listed; trimmed once a hundredth more have come."""
+
+    def __init__(self, keep: int) -> None:
+        self._keep = keep
+        self._untrimmed = 0
+
+    def for_call(self, jobs: int) -> int | str:
+        """Return what a call for so many jobs says: '' if it leaves the list untrimmed."""
+        self._untrimmed += jobs
+        if self._untrimmed * 100 < self._keep:
+            return ""
+        self._untrimmed = 0
+        return self._keep
 
 
 def _buried(ended: Ended, error: Exception) -> Ended:

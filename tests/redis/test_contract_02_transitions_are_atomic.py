@@ -136,7 +136,7 @@ async def test_transitions_of_all_kinds_go_together(redis_url: str, redis: Queue
 async def test_transition_keeps_nothing_of_a_job_that_is_done(
     redis_url: str, redis: QueueClient
 ) -> None:
-    """After a retried job is done, Redis holds only its result and its history."""
+    """After a retried job is done, Redis holds only its result, its history, and its id."""
     stage.go.set()
     async with working(redis_url, act):
         handle = await act.enqueue("retry")
@@ -154,6 +154,7 @@ async def test_transition_keeps_nothing_of_a_job_that_is_done(
     assert {key for key in left if not any(part in key for part in of_workers)} == {
         f"arq:result:{handle.id}",
         f"arq:history:{handle.id}",
+        QUEUE + keys.DONE_SUFFIX,
     }
 
 

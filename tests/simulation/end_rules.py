@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _CHARGED = frozenset({"fail", "hang", "retry", "cancel"})
 _SLACK_S = 0.005
 
+_LISTED = frozenset({"done", "abort", "fail"})
+"""How jobs end that are listed afterwards."""
+
 Broken = tuple[str, str]
 
 
@@ -175,3 +178,7 @@ def _keys(judge: Judge, job: JobModel) -> Iterator[Broken]:
         yield "dead, and not whole", f"{job.id.decode()}: {sorted(there)}"
     if job.is_dead and there & {"queue", "running", "mark", "retrying"}:
         yield "dead, and elsewhere too", f"{job.id.decode()}: {sorted(there)}"
+    if not job.was_stock and job.id not in judge.history.used_again:
+        is_listed = holds(queue + keys.DONE_SUFFIX.encode())
+        if is_listed != (job.is_over and job.ended_how in _LISTED):
+            yield "the list of ended jobs is wrong", f"{job.id.decode()} ({job.ended_how})"

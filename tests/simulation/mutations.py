@@ -101,6 +101,9 @@ IN_LUA: dict[str, InLua] = {
     "retrying-kept-for-another-job": InLua(
         "enqueue", "redis.call('ZREM', queue .. ':retrying', id)", "local _ = id"
     ),
+    "ended-and-not-listed": InLua(
+        "settle", "redis.call('ZADD', queue .. ':done', unpack(ended))", "local _ = ended"
+    ),
     "claims-early": InLua(
         "claim",
         "local now_text = string.format('%.4f', now)",

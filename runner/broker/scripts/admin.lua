@@ -226,6 +226,7 @@ function act.abort(id, state, batch, result)
   else
     redis.call('DEL', base .. 'history:' .. id)
   end
+  list_as_done(queue, { id }, now, '')
   gone(name, id, batch, 'aborted')
 end
 

@@ -128,6 +128,10 @@ class SettleHead(NamedTuple):
     batch_ttl_s: Annotated[int, "seconds that a batch is kept once its jobs have ended"]
     short: Annotated[int, "how many blocks are short"] = 0
     short_keep_ms: Annotated[int, "how long to keep their results; -1 for ever, 0 not at all"] = 0
+    keep_done: Annotated[
+        Number,
+        "how many jobs that have ended stay listed; 0 for none; '': all, until a later call",
+    ] = 0
 
 
 class ShortOutcome(NamedTuple):
@@ -392,6 +396,7 @@ class Gauges(NamedTuple):
     retrying: Annotated[int, "failed, and waiting for their next attempt"]
     running: Annotated[int, "running"]
     dead: Annotated[int, "dead"]
+    done: Annotated[int, "ended without dying, as far as they are listed"]
     parked: Annotated[int, "parked, since their workers did not know their names or parameters"]
     oldest_wait_ms: Annotated[int, "how long the oldest has been due; 0 if none is"]
     paused: Annotated[int, "1 if the queue is paused, otherwise 0"]

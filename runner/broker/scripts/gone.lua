@@ -21,3 +21,19 @@ local function gone(queue_name, id, batch, how, dead_id, passed)
   end
 end
 
+-- The jobs that have ended without dying, by the time of their end: an operator finds them there. A list of bounded
+-- length, not a record. *most*: how many stay listed; '0' for none, '' for all: a later call of a worker trims it.
+local function list_as_done(queue, ids, now, most)
+  if most == '0' then
+    return
+  end
+  local ended, ms = {}, string.format('%.0f', now)
+  for i, id in ipairs(ids) do
+    ended[2 * i - 1], ended[2 * i] = ms, id
+  end
+  redis.call('ZADD', queue .. ':done', unpack(ended))
+  if most ~= '' then
+    redis.call('ZREMRANGEBYRANK', queue .. ':done', 0, -1 - tonumber(most))
+  end
+end
+

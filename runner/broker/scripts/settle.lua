@@ -14,7 +14,7 @@ local running, suspects = queue .. ':running', queue .. ':suspects'
 local in_progress, job, retry, kept = base .. 'in-progress:', base .. 'job:', base .. 'retry:', base .. 'result:'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
-local lost, over, over_keys = {}, {}, {}
+local lost, over, over_ms, results, over_keys = {}, {}, {}, {}, {}
 local ready = 0
 
 local short, short_ms = tonumber(ARGV[HEAD.short]), ARGV[HEAD.short_keep_ms]
@@ -37,8 +37,16 @@ end
 if #ids > 0 then
   noted = redis.call('MGET', unpack(noted_keys))
 end
--- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not.
-redis.call('HDEL', running, '')
+-- A full Redis refuses a script whose first write may need memory, and takes the rest after one that does not. Jobs
+-- that have ended are taken out before their results are written; all else is written after this.
+local is_taken = false
+
+local function be_taken()
+  if not is_taken then
+    redis.call('HDEL', running, '')
+    is_taken = true
+  end
+end
 
 -- Outcomes with which a job goes back, and how many attempts they add to those that failed before.
 local goes_back = { offer = 0, park = 0, release = 0, retry = 1, unclaim = 0 }
@@ -54,12 +62,14 @@ local function holds(i, token, kind, failed)
   local owner = redis.call('HGET', running, id)
   if not owner or string.match(owner, '^[^|]*') ~= token then
     if kind ~= 'offer' then
+      be_taken()
       take_crash_back(queue, id, token, now)
     end
     return false
   end
   local has_run_elsewhere = failed and (tonumber(noted[2 * i]) or 0) > failed
   if not (mark or has_run_elsewhere) and (redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', suspects, id)) then
+    be_taken()
     out_of_reach(id)
     return true
   end
@@ -113,8 +123,8 @@ local function back(id, due)
 end
 
 local function finish(i, id, ms, result)
-  keep_result(id, ms, result)
-  over[#over + 1] = id
+  local place = #over + 1
+  over[place], over_ms[place], results[place] = id, ms, result
   local n = #over_keys
   over_keys[n + 1], over_keys[n + 2] = job .. id, noted_keys[2 * i - 1]
   if noted[2 * i] then
@@ -132,6 +142,9 @@ for i = 1, short do
     settled[id] = true
     finish(i, id, short_ms, ARGV[at + SHORT.result])
   end
+end
+if #ids > short then
+  be_taken()
 end
 for i = short + 1, #ids do
   local id, at = ids[i], others_at + (i - short - 1) * OUTCOME.size
@@ -200,6 +213,10 @@ if #over > 0 then
   redis.call('DEL', unpack(over_keys))
   redis.call('ZREM', queue, unpack(over))
   redis.call('HDEL', running, unpack(over))
+  list_as_done(queue, over, now, ARGV[HEAD.keep_done])
+  for i, id in ipairs(over) do
+    keep_result(id, over_ms[i], results[i])
+  end
   -- Usually there are none, and asking once is cheaper than a command with all the ids.
   if redis.call('EXISTS', base .. 'abort', suspects, queue .. ':crashes') > 0 then
     redis.call('ZREM', base .. 'abort', unpack(over))
