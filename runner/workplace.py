@@ -216,7 +216,7 @@ async def session(app: Parts, client: QueueClient) -> OperatorSession:
         jobs={job.name: job for job in app.jobs},
         schedule=app.schedule,
         catalog=Catalog.of(app.jobs),
-        operator=Operator(client, f"terminal:{_user()}"),
+        operator=Operator(client, f"terminal:{_user()}", in_sight),
         look_again=in_sight.look,
     )
 

@@ -17,6 +17,7 @@ from runner.broker.reading import keys_of, shown_id
 from runner.broker.servers import at
 from runner.errors import ConfigurationError, ServerAwayError
 from runner.operations import audit
+from runner.operations.moves import check_move, movable
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
 from runner.wording import span
 
@@ -69,20 +70,48 @@ def _is_a_time(at: datetime | timedelta | None) -> bool:
 
 
 class Operator:
-    """Somebody who acts. who: their name in the audit log."""
+    """
+    Somebody who acts.
 
-    def __init__(self, redis: Redis, who: str) -> None:
+    who: their name in the audit log. queues: of which a refused move names those that could.
+    """
+
+    def __init__(self, redis: Redis, who: str, queues: Sequence[str] = ()) -> None:
         self._redis = redis
+        self._queues = queues
         self._admin = Admin(redis)
         self.who = who
 
-    async def act(self, request: Request, queue: str, job_id: str | bytes) -> Found:
+    async def check_move(self, request: Request, chosen: Sequence[tuple[str, str | bytes]]) -> None:
+        """
+        Return unless *request* moves one of *chosen*, its queue and its id, where nobody knows it.
+
+        Raises:
+            ConfigurationError: It does; which queues' workers know it is said.
+        """
+        if request.to:
+            await check_move(self._redis, self._queues, request.to, chosen)
+
+    async def movable(
+        self, request: Request, queue: str, job_ids: Sequence[bytes]
+    ) -> Sequence[bytes]:
+        """Return those of *job_ids* that *request* does not move where nobody knows them."""
+        return await movable(self._redis, queue, request.to, job_ids) if request.to else job_ids
+
+    async def act(
+        self, request: Request, queue: str, job_id: str | bytes, *, is_checked: bool = False
+    ) -> Found:
         """
         Do it to one job, and return where the job was found.
 
         Where the verb does not reach it, nothing changes. job_id: the id as it is shown, or its
-        bytes.
+        bytes. is_checked: whether `check_move` was asked for it and others.
+
+        Raises:
+            ConfigurationError: No worker of the queue that it was to be moved to knows it.
         """
+        if not is_checked:
+            await self.check_move(request, [(queue, job_id)])
         found = Found.GONE
         for key in [job_id] if isinstance(job_id, bytes) else keys_of(job_id):
             [found] = await self.act_unrecorded(request, queue, [key])

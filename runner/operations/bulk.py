@@ -148,6 +148,26 @@ class Bulk:
         """Write its progress before it starts, so that its page is there."""
         await self._write(total, _Done(), is_over=False)
 
+    async def check(self, catalog: Catalog, *, for_s: float = math.inf) -> None:
+        """
+        Return unless jobs would be moved to where no worker knows them.
+
+        for_s: seconds after which looking stops; what was not looked at is left alone by `run`.
+
+        Raises:
+            ConfigurationError: They would, and nothing was done.
+        """
+        if not self._request.to:
+            return
+        until, selection = clock.monotonic() + for_s, self._selection
+        for queue in selection.queues:
+            async for found in matching(
+                self._redis, queue, selection.state, catalog, selection.where
+            ):
+                await self._operator.check_move(self._request, [(queue, key) for key in found])
+                if clock.monotonic() >= until:
+                    return
+
     async def run(self, catalog: Catalog, *, total: int) -> BulkProgress:
         """Act on every job that matches; *total* is what was counted."""
         selection, request = self._selection, self._request
@@ -158,11 +178,12 @@ class Bulk:
             async for found in matching(
                 self._redis, queue, selection.state, catalog, selection.where
             ):
-                states = await self._operator.act_unrecorded(request, queue, found)
+                able = await self._operator.movable(request, queue, found)
+                states = await self._operator.act_unrecorded(request, queue, able)
                 reached = sum(state in reaches for state in states)
                 done.acted += reached
-                done.passed += len(states) - reached
-                done.renamed += have_ids_back(request, states, found)
+                done.passed += len(found) - reached
+                done.renamed += have_ids_back(request, states, able)
                 if clock.monotonic() - written_at > _WRITTEN_EVERY_S:
                     written_at = clock.monotonic()
                     await self._write(total, done, is_over=False)

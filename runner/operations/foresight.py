@@ -1,18 +1,14 @@
-"""What would follow from an action on many jobs: what a confirmation says, and what is refused."""
+"""What would follow from an action on many jobs: what a confirmation says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from runner.broker import keys
-from runner.broker.reading import Reader, keys_of, look
-from runner.broker.servers import by_server
-from runner.errors import ConfigurationError
 from runner.operations.jobs import list_jobs
+from runner.operations.moves import known_jobs
 from runner.operations.processes import workers_of
 from runner.operations.queues import queue
-from runner.operations.search import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,15 +42,6 @@ class Foresight:
     known: Mapping[str, frozenset[str]]
     names: frozenset[str]
 
-    def refuse_move(self, to: str) -> None:
-        """
-        Return if workers of *to* know the jobs, or nobody can tell.
-
-        Raises:
-            ConfigurationError: They do not.
-        """
-        refuse_unknown(to, self.names, self.known)
-
 
 async def foresee(
     redis: Redis, queues: Sequence[str], selection: Selection, catalog: Catalog
@@ -77,53 +64,3 @@ async def foresee(
         known=await known_jobs(redis, queues),
         names=frozenset(row.name for row in rows if row.name),
     )
-
-
-async def known_jobs(redis: Redis, queues: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return the names of the jobs that the workers of each queue know."""
-    return {
-        name: frozenset(job for worker in await workers_of(redis, name) for job in worker.jobs)
-        for name in queues
-    }
-
-
-def refuse_unknown(to: str, names: frozenset[str], known: Mapping[str, frozenset[str]]) -> None:
-    """
-    Return if workers of *to* know the jobs called *names*, or nobody can tell.
-
-    Raises:
-        ConfigurationError: They do not.
-    """
-    here = known.get(to, frozenset())
-    unknown = sorted(names - here)
-    if not here or not unknown:
-        return
-    able = [queue for queue, jobs in known.items() if names <= jobs]
-    where = f"; those of {', '.join(able)} do" if able else ""
-    raise ConfigurationError(
-        f"the workers of {to} do not know {', '.join(unknown[:3])}{where}: nothing was moved"
-    )
-
-
-async def check_move(
-    redis: Redis, queues: Sequence[str], to: str, chosen: Sequence[tuple[str, str]]
-) -> None:
-    """
-    Return if workers of *to* know each of *chosen*, its queue and its id.
-
-    Raises:
-        ConfigurationError: They do not.
-    """
-    prefix = keys.of(redis).job_prefix.encode()
-    read = []
-    for one, here in by_server(redis, dict(chosen)):
-        ids = [job_id for name, job_id in chosen if name in here]
-        names = [prefix + key for job_id in ids for key in keys_of(job_id)]
-        bodies = await look(one, strings=names, limits=LIMITS)
-        read += [
-            Reader().body(name, body)
-            for name, body in zip(names, bodies, strict=True)
-            if body is not None
-        ]
-    jobs = frozenset(one.name for one in read if one is not None)
-    refuse_unknown(to, jobs, await known_jobs(redis, queues))

@@ -252,6 +252,7 @@ def _bulk(dashboard: Dashboard) -> list[Endpoint]:
             filter_of(request.query_params),
         )
         bulk = Bulk(redis, dashboard.operator(request), asked, selection)
+        await bulk.check(catalog, for_s=PATIENCE_S)
         counted = await count(redis, selection, catalog, for_s=PATIENCE_S)
         await bulk.announce(counted.jobs)
         dashboard.start(bulk.run(catalog, total=counted.jobs))

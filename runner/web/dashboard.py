@@ -183,7 +183,7 @@ class Dashboard:
         """The visitor, as one who acts."""
         visitor = visitor_of(request)
         assert visitor is not None  # noqa: S101 -- the guard refuses anybody else
-        return Operator(self.redis, visitor.name)
+        return Operator(self.redis, visitor.name, self.queues)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run *work* in the background, until `close`."""

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from runner.operations.verbs import Role
 from runner.web.login import LoginSettings
 from tests.api_document import ApiDocument
-from tests.browser.site import OPERATE, VIEW, Gate, Site, notify, sync_channel
+from tests.browser.site import OPERATE, VIEW, Gate, Site, hostile, notify, sync_channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_job_is_followed_retried_and_explained(site: Site, api: httpx.Client) ->
 def test_all_that_match_are_moved(site: Site, api: httpx.Client) -> None:
     """The API shows how far it has come, and the audit log has an entry."""
     for number in range(5):
-        site.do(sync_channel.options(delay_s=600).enqueue(f"UC{number}"))
+        site.do(hostile.options(queue="default", delay_s=600).enqueue(f"UC{number}"))
     started = api.post(
         "/api/queues/default/jobs",
         params={"state": "scheduled"},
@@ -93,6 +93,21 @@ def test_all_that_match_are_moved(site: Site, api: httpx.Client) -> None:
     assert (over["total"], over["acted"]) == (5, 5)
     assert api.get("/api/queues/analytics").json()["scheduled"] == 5
     assert api.get("/api/audit").json()["entries"][0]["who"] == "token (operate)"
+
+
+def test_move_to_workers_that_do_not_know_the_jobs_is_refused(
+    site: Site, api: httpx.Client
+) -> None:
+    """One job or all that match: with the pages' sentence, and nothing is moved."""
+    handle = site.do(sync_channel.options(delay_s=600).enqueue("UC1"))
+    for path in (
+        f"/api/queues/default/jobs/{handle.id}",
+        "/api/queues/default/jobs?state=scheduled",
+    ):
+        refused = api.post(path, json={"action": "move", "to": "analytics"})
+        assert refused.status_code == 400
+        assert "workers of analytics do not know sync_channel; those of default do" in refused.text
+    assert api.get("/api/queues/default").json()["scheduled"] == 1
 
 
 def test_program_that_may_look_may_change_nothing(site: Site) -> None:

@@ -12,7 +12,7 @@ from runner.errors import ConfigurationError
 from runner.operations import batches, schedules
 from runner.operations.actions import have_ids_back, ids_back, known_queue
 from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
-from runner.operations.foresight import TYPED_ABOVE, check_move, foresee
+from runner.operations.foresight import TYPED_ABOVE, foresee
 from runner.operations.processes import processes
 from runner.operations.verbs import (
     BATCH_VERBS,
@@ -60,12 +60,13 @@ def _on_jobs(dashboard: Dashboard) -> list[BaseRoute]:
         if not ids:
             return dashboard.back(request, back, "Nothing was selected.")
         operator = dashboard.operator(request)
-        if asked.to:
-            try:
-                await check_move(dashboard.redis, dashboard.queues, asked.to, chosen)
-            except ConfigurationError as error:
-                return dashboard.back(request, back, f"Refused: {error}.")
-        found = [await operator.act(asked, queue, job_id) for queue, job_id in chosen]
+        try:
+            await operator.check_move(asked, chosen)
+        except ConfigurationError as error:
+            return dashboard.back(request, back, f"Refused: {error}.")
+        found = [
+            await operator.act(asked, queue, job_id, is_checked=True) for queue, job_id in chosen
+        ]
         reaches = asked.verb.reaches
         acted = sum(state in reaches for state in found)
         message = asked.verb.said.format(_jobs(acted))
@@ -112,12 +113,8 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
         form = await request.form()
         selection = await _selected(dashboard, request.query_params)
         asked = read_request(form, dashboard.queues)
-        if asked.to:
-            foreseen = await foresee(
-                dashboard.redis, dashboard.queues, selection, dashboard.catalog
-            )
-            foreseen.refuse_move(asked.to)
         bulk = Bulk(dashboard.redis, dashboard.operator(request), asked, selection)
+        await bulk.check(dashboard.catalog, for_s=PATIENCE_S)
         counted = await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S)
         if not _is_typed(form, must=counted.jobs > TYPED_ABOVE):
             raise HTTPException(400, "type the number of jobs to go on: nothing was done")
