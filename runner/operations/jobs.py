@@ -21,7 +21,7 @@ from runner.broker.servers import at
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.handle import JobState
 from runner.operations.job import attempts_made, is_pickled
-from runner.operations.paging import Position, Window
+from runner.operations.paging import Position, Sort, Window, is_newest_first
 from runner.operations.processes import RunningJob, workers_of
 from runner.operations.search import LIMITS, Filter, Sieve, last_of
 from runner.operations.verbs import job_verbs
@@ -143,19 +143,21 @@ async def list_jobs(
     after: str | None = None,
     limit: int = PAGE,
     for_s: float = _SEARCHED_FOR_S,
+    sort: Sort | None = None,
 ) -> Page:
     """
     List the next *limit* jobs of *queue* in *state* that fit *where*.
 
-    Those due first come first; of dead and done jobs, the last ones. for_s: how long it may search.
+    Those due first come first; of dead and done jobs, the last ones; or as *sort* says. for_s: how
+    long it may search.
 
     Raises:
         ConfigurationError: *after* is from no page, or jobs in *state* cannot be listed.
     """
     where, redis = where or Filter(), at(redis, queue)
     if state is JobState.RUNNING:
-        return await _running_page(redis, queue, catalog, where, limit)
-    window = await Window.of(redis, queue, state, until_now=False)
+        return await _running_page(redis, queue, catalog, where, limit, sort)
+    window = await Window.of(redis, queue, state, until_now=False, sort=sort)
     position = Position.read(after) if after else None
     rows: list[Row] = []
     searched, until = 0, clock.monotonic() + for_s
@@ -404,8 +406,13 @@ def _row(
     )
 
 
-async def _running_page(
-    redis: Redis, queue: str, catalog: Catalog, where: Filter, limit: int
+async def _running_page(  # noqa: PLR0917 -- as the list was asked for
+    redis: Redis,
+    queue: str,
+    catalog: Catalog,
+    where: Filter,
+    limit: int,
+    sort: Sort | None = None,
 ) -> Page:
     """Read all running jobs, up to a bound: there are no more than slots."""
     key = keys.of(redis).queue_key(queue) + keys.RUNNING_SUFFIX
@@ -443,13 +450,14 @@ async def _running_page(
         )
         if _fits(row, where):
             rows.append(row)
-    rows.sort(key=lambda row: row.at or NEVER)
+    newest_first = is_newest_first(JobState.RUNNING, sort)
+    rows.sort(key=lambda row: row.at or NEVER, reverse=newest_first)
     return Page(
         rows[:limit],
         max(total, len(held)),
         len(held),
         None,
-        oldest_first=True,
+        oldest_first=not newest_first,
         unreadable=of_queue.unreadable,
     )
 

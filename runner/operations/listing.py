@@ -20,7 +20,7 @@ from runner.broker.reading import NEVER
 from runner.errors import ConfigurationError
 from runner.handle import JobState
 from runner.operations.jobs import PAGE, list_jobs
-from runner.operations.paging import NEWEST_FIRST
+from runner.operations.paging import Sort, is_newest_first
 from runner.operations.search import Filter
 
 if TYPE_CHECKING:
@@ -97,11 +97,13 @@ async def listing(
     after: str | None = None,
     limit: int = PAGE,
     for_s: float = LOOKED_FOR_S,
+    sort: Sort | None = None,
 ) -> Listing:
     """
     List the next *limit* jobs of *queues* in *states* that fit *where*.
 
-    for_s: how long a search may take before it stops, to go on from its `after`.
+    for_s: how long a search may take before it stops, to go on from its `after`. sort: which come
+    first within a state.
 
     Raises:
         ConfigurationError: *after* is from no page.
@@ -114,7 +116,8 @@ async def listing(
     until = clock.monotonic() + for_s
     while place.state < len(asked):
         state = asked[place.state]
-        found = await _merged(redis, queues, state, catalog, where, place, limit - len(rows), until)
+        left = limit - len(rows)
+        found = await _merged(redis, queues, state, catalog, where, place, left, until, sort)
         rows += found[0]
         problems += found[1]
         if all(one is None for one in place.places):
@@ -136,6 +139,7 @@ async def _merged(  # noqa: PLR0917 -- the parts of one place in one list
     place: _Place,
     limit: int,
     until: float,
+    sort: Sort | None,
 ) -> tuple[list[Row], list[str]]:
     """Read the next jobs of each queue, and take the first of them all; *place* moves on."""
     pages = []
@@ -152,11 +156,12 @@ async def _merged(  # noqa: PLR0917 -- the parts of one place in one list
             after=place.places[number] or None,
             limit=limit,
             for_s=share_s,
+            sort=sort,
         )
         problems.append(page.unreadable)
         pages.append((number, page))
     rows = [(row, number) for number, page in pages for row in page.rows]
-    rows.sort(key=lambda one: one[0].at or NEVER, reverse=state in NEWEST_FIRST)
+    rows.sort(key=lambda one: one[0].at or NEVER, reverse=is_newest_first(state, sort))
     taken = rows[:limit]
     for number, page in pages:
         mine = [row for row, of in taken if of == number]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from runner.broker import keys
@@ -34,6 +35,18 @@ LISTED = (
 
 NEWEST_FIRST = frozenset({JobState.DEAD, JobState.DONE})
 """States whose jobs are listed by when they came there, the last ones first."""
+
+
+class Sort(StrEnum):
+    """Which jobs of a state come first, by when they are due, started, died or ended."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+
+
+def is_newest_first(state: JobState, sort: Sort | None) -> bool:
+    """Whether the last ones come first: as asked, or as is usual in *state*."""
+    return state in NEWEST_FIRST if sort is None else sort is Sort.NEWEST
 
 
 _LONGEST = 1_000
@@ -89,12 +102,19 @@ class Window:
 
     @classmethod
     async def of(
-        cls, redis: Redis, queue: str, state: JobState, *, until_now: bool = True
+        cls,
+        redis: Redis,
+        queue: str,
+        state: JobState,
+        *,
+        until_now: bool = True,
+        sort: Sort | None = None,
     ) -> Window:
         """
         Find the jobs of *queue* that are in *state*.
 
         until_now: leave out those that die or end from now on, since nobody has seen them.
+        sort: which come first; None: those due first, and of dead and done ones the last.
 
         Raises:
             ConfigurationError: Jobs in that state are in no sorted set of their own.
@@ -140,7 +160,7 @@ class Window:
             low,
             high,
             total,
-            state not in NEWEST_FIRST,
+            not is_newest_first(state, sort),
             apart,
             is_there,
             reader.unreadable,
@@ -166,7 +186,7 @@ class Window:
         if not start:
             return []
         found = await self.redis.zrange(self.key, max(0, start - size), start - 1, withscores=True)
-        return [Position(score, member) for member, score in reversed(found)]
+        return [Position(score, member) for member, score in reversed(found) if score >= self.low]
 
     async def _rank(self, after: Position | None) -> int:
         """How many members come before *after*; ascending, it counts itself."""

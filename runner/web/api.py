@@ -31,7 +31,7 @@ from runner.operations.bulk import (
 )
 from runner.operations.job import JobView, find_queue, job
 from runner.operations.jobs import PAGE, Page, list_jobs
-from runner.operations.paging import LISTED
+from runner.operations.paging import LISTED, Sort
 from runner.operations.processes import Process, processes
 from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store
@@ -39,7 +39,15 @@ from runner.operations.verbs import BATCH_VERBS, Action
 from runner.operations.why import Why, why
 from runner.web.endpoint import Done, Endpoint
 from runner.web.openapi import openapi
-from runner.web.reading import ENTRY, body_of, filter_of, state_of, time_of, whole_number
+from runner.web.reading import (
+    ENTRY,
+    body_of,
+    filter_of,
+    sort_of,
+    state_of,
+    time_of,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request as WebRequest
@@ -194,6 +202,7 @@ def _jobs(dashboard: Dashboard) -> list[Endpoint]:
             where=filter_of(request.query_params),
             after=request.query_params.get("after") or None,
             limit=whole_number(request, "limit", PAGE, _MOST_ROWS),
+            sort=sort_of(request.query_params),
         )
         shown = asdict(found)
         for row in shown["rows"]:
@@ -220,6 +229,14 @@ def _jobs(dashboard: Dashboard) -> list[Endpoint]:
         "queue": _QueueName,
         "after": Annotated[str, Field(description="`after` of the page before.")],
         "limit": Annotated[int, Field(description="Jobs on a page.", ge=1, le=_MOST_ROWS)],
+        "sort": Annotated[
+            str,
+            Field(
+                description="Which jobs come first, by their time; otherwise those due first, and "
+                "those that died or ended last.",
+                json_schema_extra={"enum": [str(sort) for sort in Sort]},
+            ),
+        ],
         **_SELECTION,
     }
     job_id = {"job_id": _JobId}

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from runner.handle import JobState
 from runner.operations.actions import Request, known_queue
-from runner.operations.paging import LISTED
+from runner.operations.paging import LISTED, Sort
 from runner.operations.search import Filter
 from runner.operations.verbs import JOB_VERBS, Action, Asks
 
@@ -153,6 +153,19 @@ def states_of(query: QueryParams) -> list[JobState]:
         HTTPException: 404, jobs in that state are not listed.
     """
     return [state_of(query)] if query.get("state") else list(LISTED)
+
+
+def sort_of(query: QueryParams) -> Sort | None:
+    """
+    Read which jobs come first; None if the query does not say.
+
+    Raises:
+        HTTPException: 400, there is no such order.
+    """
+    text = query.get("sort", "")
+    if text and text not in set(Sort):
+        raise HTTPException(400, f"sort is {text[:50]!r}: say {' or '.join(Sort)}")
+    return Sort(text) if text else None
 
 
 def read_request(form: FormData, queues: Sequence[str]) -> Request:

@@ -10,9 +10,11 @@ from runner.broker import keys
 from tests.browser.site import Gate, Site, sync_channel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Camera
+    Camera = Callable[[Page, str], None]
 
 
 async def _done(site: Site) -> None:
@@ -46,3 +48,36 @@ def test_search_finds_what_has_ended(page: Page, site: Site) -> None:
     site.do(_done(site))
     page.goto("/jobs?q=" + "state:done arg.channel_id:UC1")
     expect(page.locator("table.jobs tbody tr")).to_have_count(1)
+
+
+def test_list_is_turned_round(page: Page, site: Site) -> None:
+    """By the head of its time column; the order stays with a search and another state."""
+    site.do(_done(site))
+    page.goto("/jobs?state=done")
+    first = page.locator("table.jobs tbody tr").first.get_attribute("data-key")
+    page.get_by_role("link", name="Ended").click()
+    page.wait_for_url("**sort=oldest*")
+    expect(page.locator("table.jobs tbody tr").last).to_have_attribute("data-key", first or "")
+    expect(page.locator("th[aria-sort=ascending]")).to_have_count(1)
+    page.locator("#search").fill("sync")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**text=sync*")
+    assert "sort=oldest" in page.url
+    page.get_by_label("States").get_by_role("link", name="scheduled").click()
+    page.wait_for_url("**state=scheduled*")
+    assert "sort=oldest" in page.url
+
+
+def test_ended_jobs_in_the_dark_and_on_a_phone(page: Page, site: Site, picture: Camera) -> None:
+    """No sideways scroll, and the columns of a list without boxes are as those of others."""
+    site.do(_done(site))
+    page.emulate_media(color_scheme="dark")
+    page.goto("/jobs?state=done")
+    box = page.locator("th").first.bounding_box()
+    assert box is not None
+    assert box["width"] < 160
+    picture(page, "jobs-done-dark")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/jobs?state=done")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    picture(page, "jobs-done-phone")

@@ -13,12 +13,13 @@ from runner.operations.actions import known_queue
 from runner.operations.groups import groups
 from runner.operations.job import find_queue
 from runner.operations.listing import LOOKED_FOR_S, ORDER, listing
+from runner.operations.paging import is_newest_first
 from runner.operations.queues import queues
 from runner.operations.verbs import JOB_VERBS, job_verbs
 from runner.operations.words import nothing_anywhere, nothing_here
 from runner.periodic.poller import redis_now
 from runner.web.dashboard import visitor_of
-from runner.web.reading import ARGUMENT, BADGES, badges_of, filter_of, states_of
+from runner.web.reading import ARGUMENT, BADGES, badges_of, filter_of, sort_of, states_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -55,7 +56,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         if "q" in query:
             return await _typed(dashboard, query)
         now = await redis_now(dashboard.redis)
-        states, where = states_of(query), filter_of(query, now)
+        states, where, sort = states_of(query), filter_of(query, now), sort_of(query)
         chosen = query.get("queue")
         names = [known_queue(dashboard.queues, chosen)] if chosen else list(dashboard.queues)
         counted = await queues(dashboard.redis, dashboard.queues)
@@ -80,6 +81,8 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             "everything": _total(counted, list(dashboard.queues), list(ORDER)),
             "names": sorted(dashboard.catalog.jobs),
             "selection": _selection(query),
+            "sort": sort,
+            "newest_first": state is not None and is_newest_first(state, sort),
         }
         if by_error and state is not None:
             found = await groups(dashboard.redis, names, state, dashboard.catalog, where)
@@ -92,6 +95,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             where=where,
             after=query.get("after") or None,
             for_s=_SEARCHED_ON_S if "on" in query else LOOKED_FOR_S,
+            sort=sort,
         )
         return dashboard.render(request, "job_list.html.j2", found=None, page=page, **shown)
 
