@@ -27,6 +27,7 @@ PAGE = 50
 _SHOWN = 100
 """How many jobs of a batch are named."""
 NODES_SHOWN = 200
+_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,10 @@ async def flow_nodes(
     key = keys.of(redis).batch_prefix + batch_id
     names = [*map(str, range(1, NODES_SHOWN + 1) if numbers is None else numbers)]
     records = await _fields(redis, f"{key}:nodes", names)
-    needs = {name: _record(record)[2].split() for name, record in records.items()}
+    needs = {
+        name: [one for one in _record(record)[2].split()[:NODES_SHOWN] if _number(one) is not None]
+        for name, record in records.items()
+    }
     asked = {*records, *(one for of in needs.values() for one in of)}
     asked |= {f"{name}.{what}" for name in records for what in ("count", "left")}
     states = await _fields(redis, f"{key}:state", sorted(asked))
@@ -236,7 +240,8 @@ def _record(record: str) -> list[str]:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None
+    is_one = text is not None and text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return int(text) if text is not None and is_one else None
 
 
 async def _fields(redis: Redis, key: str, names: Sequence[str]) -> dict[str, str]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _MESSAGE_CHARACTERS = 160
 _DIGITS = 9
+_NAMED = 5
 
 
 class Cause(StrEnum):
@@ -138,7 +139,9 @@ async def _node(redis: Redis, job_id: str) -> Why | None:
         sentence = told.get(node.state)
         return None if sentence is None else Why(Cause.FLOW, sentence)
     needed = await flow_nodes(redis, flow_id, node.waits_for)
-    named = ", ".join(f"{one.name} ({one.job_id}, {_of_needed(one)})" for one in needed)
+    named = ", ".join(f"{one.name} ({one.job_id}, {_of_needed(one)})" for one in needed[:_NAMED])
+    if len(needed) > _NAMED:
+        named += f" and {len(needed) - _NAMED:,} more"
     dead = any(one.state == "dead" for one in needed)
     return Why(
         Cause.FLOW,

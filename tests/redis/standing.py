@@ -157,5 +157,11 @@ async def _rest(redis: Any, worker_id: str, held_id: str) -> None:
     await redis.set(own.revoked_prefix + "t", "1")
     await redis.sadd(own.unstarted_prefix + "t", held_id)
     await redis.set(own.poll_prefix + "g", at)
+    flow = own.batch_prefix + "flow"
+    await redis.hset(f"{flow}:nodes", "1", "wait\n2\n\ndefault\nwork")
+    await redis.hset(f"{flow}:state", mapping={"1": "done", "2": "started"})
+    await redis.hset(f"{flow}:letters", "2", f"{queue_key}\n{{\n}}\ndefault\n\n")
+    await redis.hset(f"{flow}:results", "1", "7")
+    await redis.zadd(f"{flow}:ready", {"2": 2})
     await redis.hset("odd", "a", "b")
     await redis.eval(SET_ASIDE, 3, own.aside, own.base, "odd", "string")
