@@ -87,7 +87,11 @@ async def trim_done(
 ) -> None:
     """List no jobs of *queue* that ended before the last *keep*, or longer ago than *keep_s*."""
     done = keys.of(redis).queue_key(queue) + keys.DONE_SUFFIX
-    if keep is not None:
-        await redis.zremrangebyrank(done, 0, -1 - keep)
+    old: list[bytes] = []
+    if keep is not None and (beyond := await redis.zcard(done) - keep) > 0:
+        old += await redis.zrange(done, 0, min(beyond, _CHUNK) - 1)
     if keep_s is not None:
-        await redis.zremrangebyscore(done, "-inf", now_ms - keep_s * 1000)
+        oldest_ms = now_ms - keep_s * 1000
+        old += await redis.zrangebyscore(done, "-inf", oldest_ms, start=0, num=_CHUNK)
+    if old:
+        await redis.zrem(done, *old)

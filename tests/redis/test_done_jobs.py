@@ -221,7 +221,11 @@ async def test_list_costs_no_more_than_a_twentieth_command_a_job(
         stage.go.set()
         await _many(redis, 100)
         stats = await redis.info("commandstats")
-    calls = {name: stats[f"cmdstat_{name}"]["calls"] for name in ("zadd", "zremrangebyrank")}
+    calls = {
+        name: stats[f"cmdstat_{name}"]["calls"]
+        for name in ("zadd", "zcard", "zrange")
+        if f"cmdstat_{name}" in stats
+    }
     assert sum(calls.values()) <= 0.05 * 100, calls
 
 
