@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import shlex
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -294,9 +295,18 @@ _HELP_WIDTH = 100
 def _with_common(command: click.Command) -> click.Command:
     # One command may stand in several groups.
     command.params.extend(one for one in _COMMON if one not in command.params)
-    for part in command.commands.values() if isinstance(command, click.Group) else ():
-        _with_common(part)
+    if isinstance(command, click.Group):
+        for part in command.commands.values():
+            _with_common(part)
+        _add_short_list(command)
     return command
+
+
+def _add_short_list(group: click.Group) -> None:
+    """`ls` is `list`, and is in no help."""
+    if "list" in group.commands and "ls" not in group.commands:
+        group.commands["ls"] = alias = copy(group.commands["list"])
+        alias.hidden = True
 
 
 def _rejoined_words() -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from runner import wall_clock
 
@@ -91,6 +91,32 @@ def time_of_day(when: datetime | None) -> str:
         return NOTHING
     at = when.astimezone(UTC)
     return f"{at:%H:%M:%S}" if at.date() == wall_clock.now().date() else f"{at:%Y-%m-%d %H:%M}"
+
+
+def local_time(when: datetime | None) -> str:
+    """
+    A time in the zone of this machine, with its date: `30 Nov 17:28:06`, `30 Nov 2025 17:28`.
+
+    `zone` names its offset from UTC, once for many; a time with another one, as in summer, says so.
+    """
+    if when is None:
+        return NOTHING
+    at, now = when.astimezone(), wall_clock.now().astimezone()
+    text = f"{at.day} {at:%b %H:%M:%S}" if at.year == now.year else f"{at.day} {at:%b %Y %H:%M}"
+    return text if at.utcoffset() == now.utcoffset() else f"{text} {_offset(at)}"
+
+
+def zone() -> str:
+    """How far the zone of this machine is from UTC now: `UTC+1`, `UTC-3:30`, `UTC`."""
+    return _offset(wall_clock.now().astimezone())
+
+
+def _offset(at: datetime) -> str:
+    minutes = round((at.utcoffset() or timedelta()).total_seconds() / _MINUTE)
+    hours, rest = divmod(abs(minutes), 60)
+    if not minutes:
+        return "UTC"
+    return f"UTC{'+' if minutes > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "")
 
 
 def stamp(when: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""A terminal for tests: tmux, in which `pipeline top` runs as at a desk."""
+"""A terminal for tests: tmux, in which a command runs as at a desk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STARTS_WITHIN_S = 60.0
 
 
 class Tmux:
-    """One terminal of 100 × 30 characters, on a server of its own."""
+    """One terminal, on a server of its own."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = str(socket)
@@ -42,14 +42,17 @@ class Tmux:
 
 
 @contextmanager
-def terminal(folder: Path, redis_url: str) -> Iterator[Tmux]:
-    """Open a terminal in *folder* for the block, and start the dashboard in it."""
+def terminal(
+    folder: Path, redis_url: str, command: str = "top", *, size: tuple[int, int] = (100, 30)
+) -> Iterator[Tmux]:
+    """Open a terminal of *size* in *folder* for the block, and start a command in it."""
     tmux = Tmux(folder / "tmux")
     variables = {"REDIS_URL": redis_url, "PIPELINE_HOME": str(folder), "LC_ALL": "C.UTF-8"}
     pipeline = Path(sys.executable).with_name("pipeline")
     words = [one for pair in variables.items() for one in ("-e", "=".join(pair))]
-    shell = f"'{pipeline}' top; echo ended with $?; exec cat"
-    tmux("new-session", "-d", "-x", "100", "-y", "30", "-c", str(folder), *words, shell)
+    shell = f"'{pipeline}' {command}; echo ended with $?; exec cat"
+    columns, rows = map(str, size)
+    tmux("new-session", "-d", "-x", columns, "-y", rows, "-c", str(folder), *words, shell)
     try:
         yield tmux
     finally:

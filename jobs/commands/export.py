@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import uuid
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 
 from jobs.commands.channels.choice import choose_channel
-from runner.commands.printing import echo, echo_json
+from runner.commands.output import print_document
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
 from runner.private_files import share
 from runner.wording import counted
@@ -97,8 +97,7 @@ def export(
     named: _Format = "parquet" if output.suffix == ".parquet" else "csv"
     rows = run_async(_export(host, _Wish(channel, what, file_format or named, output, raw)))
     if as_json:
-        document = {"what": what, "rows": rows, "path": str(output.absolute())}
-        echo_json(json.dumps(document, ensure_ascii=False))
+        print_document({"what": what, "rows": rows, "path": str(output.absolute())})
     else:
         echo(f"{counted(rows, 'row')} in {output}")
 

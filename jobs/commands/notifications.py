@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import echo, echo_json
+from runner.commands.output import Shown, shows
+from runner.commands.printing import echo
 from runner.commands.run_command import EXIT_WRONG, run_async, tell
+from runner.commands.tables import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,18 +36,17 @@ def notifications() -> None:
     "--state", type=click.Choice(_STATES), multiple=True, help="Only these; may be given again."
 )
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@click.pass_context
-def list_(context: click.Context, *, state: tuple[str, ...], limit: int, as_json: bool) -> None:
+@shows
+async def list_(host: Host, *, state: tuple[str, ...], limit: int) -> Shown:
     """List notifications with the state of each delivery, the newest first."""
-    found = run_async(_deliveries(context.obj, state or _STATES, limit))
-    if as_json:
-        for one in found:
-            echo_json(json.dumps(_document(one), ensure_ascii=False))
-    elif found:
-        _show(found)
-    else:
-        echo("No notifications.")
+    from jobs.store import DeliveryState
+
+    host.configure_logs()
+    async with host.open_services() as services:
+        wanted = [DeliveryState(one) for one in state or _STATES]
+        found = await services.store.outbox.deliveries(states=wanted, limit=limit)
+    note = "" if found else "No notifications."
+    return Shown([_document(one) for one in found], [Table(_COLUMNS, found)], note=note)
 
 
 @notifications.command("test")
@@ -71,15 +72,6 @@ def resend(context: click.Context, *, key: str, target: str) -> None:
     A worker of the notifications queue sends it within a minute.
     """
     context.exit(run_async(_resend(context.obj, key, target)))
-
-
-async def _deliveries(host: Host, states: Sequence[str], limit: int) -> list[Delivery]:
-    from jobs.store import DeliveryState
-
-    host.configure_logs()
-    async with host.open_services() as services:
-        wanted = [DeliveryState(state) for state in states]
-        return await services.store.outbox.deliveries(states=wanted, limit=limit)
 
 
 async def _test(host: Host, names: Sequence[str]) -> int:
@@ -128,32 +120,21 @@ def _document(one: Delivery) -> dict[str, object]:
         "kind": one.kind,
         "channel_id": one.channel_id,
         "title": one.title,
-        "recorded_at": one.recorded_at.isoformat(),
-        "due_at": one.due_at.isoformat(),
+        "recorded_at": one.recorded_at,
+        "due_at": one.due_at,
         "attempts": one.attempts,
         "error": one.error,
     }
 
 
-def _show(found: Sequence[Delivery]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from runner.commands.console import SafeConsole
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("when (UTC)", "target", "state", "what"):
-        table.add_column(heading, no_wrap=heading != "what")
-    for one in found:
-        table.add_row(
-            f"{one.recorded_at:%Y-%m-%d %H:%M}",
-            Text(one.target),
-            Text(one.state, style=_STYLES.get(one.state, "")),
-            Text(one.title),
-        )
-        if one.error:
-            table.add_row("", "", "", Text(one.error, style="dim"))
-    SafeConsole().print(table)
-
-
 _STYLES = {"failed": "red", "unconfirmed": "yellow", "waiting": "cyan"}
+_COLUMNS = (
+    Column("when", attrgetter("recorded_at")),
+    Column("target", attrgetter("target"), least=12, color="cyan"),
+    Column("state", attrgetter("state"), color=lambda one: _STYLES.get(one.state, "")),
+    Column("what", attrgetter("title"), least=24),
+    Column("error", attrgetter("error"), least=16, color="red"),
+    Column("attempts", attrgetter("attempts"), right=True, spare=True),
+    Column("due", attrgetter("due_at"), spare=True),
+    Column("key", attrgetter("key"), least=8, spare=True),
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import click
 
 from jobs.commands.channels.choice import choose_channel
+from runner.commands.output import print_document
 from runner.commands.printing import echo
 from runner.commands.run_command import run_async
 from runner.errors import OffloadDiedError
@@ -85,10 +85,10 @@ class _Made:
     def chart_key(self) -> str | None:
         return None if self.request.chart is None else self.request.chart.key
 
-    def as_json(self, paths: list[Path]) -> str:
-        """Return its paths and what it contains, as one JSON object."""
+    def document(self, paths: list[Path]) -> dict[str, Any]:
+        """Return its paths and what it contains."""
         channel = self.request.channel
-        document: dict[str, Any] = {
+        return {
             "channel": {"id": channel.id, "title": channel.title},
             "analysis_id": self.analysis_id,
             "chart": self.chart_key,
@@ -99,7 +99,6 @@ class _Made:
             "charts": [one.key for one in self.request.charts],
             "recommendations": len(self.request.recommendations),
         }
-        return json.dumps(document, ensure_ascii=False)
 
 
 async def _report(
@@ -119,7 +118,7 @@ async def _report(
             return
         paths = await _write(services, made, output)
     if as_json:
-        echo(made.as_json(paths))
+        print_document(made.document(paths))
         return
     for path in paths:
         echo(str(path))

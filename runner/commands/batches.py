@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import as_json, echo, print_json, print_table
+from runner.commands.output import Shown, shows
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
+from runner.commands.tables import Column, Facts, Table
 from runner.operations.verbs import BATCH_VERBS
 from runner.operations.words import unreadable
-from runner.wording import counted, time_of_day
+from runner.wording import counted, local_time, zone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runner.commands.host import Host
-    from runner.operations.batches import BatchDetail, BatchPage, BatchView, FlowNodeView
+    from runner.operations.batches import BatchDetail, BatchView, FlowNodeView
     from runner.operations.verbs import Verb
 
 
@@ -27,30 +32,30 @@ def batches() -> None:
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=50, help="How many to list; 50 by default."
 )
-@as_json
-@click.pass_context
-def list_(context: click.Context, *, limit: int, as_json: bool) -> None:
+@shows
+async def list_(host: Host, *, limit: int) -> Shown:
     """List batches, the latest first."""
-    page = run_async(_batches(context.obj, limit))
-    if as_json:
-        print_json(page)
-    elif page.rows:
-        _show_all(page)
-    else:
-        echo("There are no batches.", err=True)
+    from runner.operations.batches import batches as look
+
+    async with host.operator_session() as session:
+        page = await look(session.redis, limit=limit)
+    note = "" if page.rows else "There are no batches."
+    if page.after is not None:
+        note = f"{len(page.rows):,} of {page.total:,}: --limit lists more"
+    return Shown(page.rows, [Table(_COLUMNS, page.rows)], note=note)
 
 
 @batches.command
 @click.argument("batch_id")
-@as_json
-@click.pass_context
-def show(context: click.Context, *, batch_id: str, as_json: bool) -> None:
+@shows
+async def show(host: Host, *, batch_id: str) -> Shown:
     """Show a batch, some of its jobs that wait or are dead, and the nodes of a flow."""
-    detail = run_async(_batch(context.obj, batch_id))
-    if as_json:
-        print_json(detail)
-    else:
-        _show_one(detail)
+    from runner.operations.batches import batch
+
+    async with host.operator_session() as session:
+        detail = await batch(session.redis, batch_id)
+    nodes = Table(_NODES, detail.nodes or (), title="Nodes")
+    return Shown(detail, [Facts(_facts(detail.batch)), *_jobs(detail), nodes])
 
 
 def _verb_command(verb: Verb) -> click.Command:
@@ -68,20 +73,6 @@ for verb in BATCH_VERBS.values():
     batches.add_command(_verb_command(verb))
 
 
-async def _batches(host: Host, limit: int) -> BatchPage:
-    from runner.operations.batches import batches as look
-
-    async with host.operator_session() as session:
-        return await look(session.redis, limit=limit)
-
-
-async def _batch(host: Host, batch_id: str) -> BatchDetail:
-    from runner.operations.batches import batch
-
-    async with host.operator_session() as session:
-        return await batch(session.redis, batch_id)
-
-
 async def _act(host: Host, verb: Verb, batch_id: str) -> str:
     from runner.operations.batches import act
 
@@ -89,51 +80,47 @@ async def _act(host: Host, verb: Verb, batch_id: str) -> str:
         return await act(session.redis, session.operator, verb, batch_id)
 
 
-def _show_all(page: BatchPage) -> None:
-    columns = {"batch": "left", "name": "wrap", "state": "left", "began": "left", "done": "right"}
-    print_table(
-        columns | {"dead": "right", "waiting": "right", "to come": "left"},
-        [
-            (
-                one.batch_id,
-                one.name,
-                unreadable(one.unreadable) or one.state,
-                time_of_day(one.began_at),
-                f"{one.done:,} of {one.total:,}",
-                f"{one.dead:,}",
-                f"{one.waiting:,}",
-                ", ".join(one.to_come),
-            )
-            for one in page.rows
-        ],
+_COLUMNS = (
+    Column("batch", attrgetter("batch_id"), least=8),
+    Column("name", attrgetter("name"), least=12, color="cyan"),
+    Column("state", lambda one: unreadable(one.unreadable) or one.state, least=10),
+    Column("began", attrgetter("began_at")),
+    Column("done", lambda one: f"{one.done:,} of {one.total:,}", right=True),
+    Column("dead", attrgetter("dead"), right=True, color="red"),
+    Column("waiting", attrgetter("waiting"), right=True),
+    Column("to come", lambda one: ", ".join(one.to_come), least=8),
+    Column("ended", attrgetter("ended_at"), spare=True),
+    Column("aborted", attrgetter("aborted"), right=True, spare=True),
+    Column("failed", attrgetter("failed"), right=True, spare=True),
+    Column("retried", attrgetter("retries"), right=True, spare=True),
+)
+
+
+def _facts(one: BatchView) -> dict[str, str]:
+    found = {
+        "batch": one.batch_id,
+        "name": one.name,
+        "state": one.state,
+        "began": f"{local_time(one.began_at)} {zone()}",
+        "ended": local_time(one.ended_at),
+        "jobs": _counts(one),
+        "queues": ", ".join(f"{many:,} in {name}" for name, many in one.waiting_by_queue.items()),
+        "to come": ", ".join(one.to_come),
+        "unreadable": one.unreadable,
+    }
+    return {label: text for label, text in found.items() if text}
+
+
+def _jobs(detail: BatchDetail) -> Iterator[Table]:
+    columns = (
+        Column("id", attrgetter("job_id"), least=8),
+        Column("queue", attrgetter("queue"), least=8),
     )
-    if page.after is not None:
-        echo(f"{len(page.rows):,} of {page.total:,}: --limit lists more")
-
-
-def _show_one(detail: BatchDetail) -> None:
-    one = detail.batch
-    echo(f"{one.name or 'batch'} {one.batch_id}: {one.state}")
-    echo(f"began {time_of_day(one.began_at)}, ended {time_of_day(one.ended_at)}")
-    echo(_counts(one))
-    for queue, count in one.waiting_by_queue.items():
-        echo(f"  {count:,} wait or run in {queue}")
-    if one.to_come:
-        echo(f"still to come: {', '.join(one.to_come)}")
-    if one.unreadable:
-        echo(unreadable(one.unreadable))
     for title, jobs, count in (
-        ("waiting or running", detail.waiting, one.waiting),
-        ("dead", detail.dead, one.dead),
+        ("Waiting or running", detail.waiting, detail.batch.waiting),
+        ("Dead", detail.dead, detail.batch.dead),
     ):
-        if jobs:
-            echo(f"{title}, {len(jobs):,} of {count:,}:")
-            for job in jobs:
-                echo(f"  {job.queue}  {job.job_id}")
-    if detail.nodes:
-        echo("nodes:")
-        for node in detail.nodes:
-            echo(f"  {'  ' * node.depth}{node.node}. {node.name} ({node.queue}): {_state(node)}")
+        yield Table(columns, jobs, title=f"{title}, {len(jobs):,} of {count:,}")
 
 
 def _state(node: FlowNodeView) -> str:
@@ -142,6 +129,13 @@ def _state(node: FlowNodeView) -> str:
     if node.jobs is None or node.left is None:
         return node.state
     return f"{node.state}, {node.jobs - node.left:,} of {counted(node.jobs, 'job')} done"
+
+
+_NODES = (
+    Column("node", lambda node: f"{'  ' * node.depth}{node.node}. {node.name}", least=16),
+    Column("queue", attrgetter("queue"), least=8),
+    Column("state", _state, least=16),
+)
 
 
 def _counts(one: BatchView) -> str:

@@ -11,8 +11,8 @@ import click
 
 from runner import clock, wall_clock
 from runner.broker import keys
-from runner.commands.printing import as_json, echo, print_json
-from runner.commands.run_command import run_async
+from runner.commands.output import Shown, shows
+from runner.commands.tables import Remark
 from runner.operations.findings import SLOW_MS, Finding, Severity, examined
 from runner.private_files import OTHERS
 
@@ -45,21 +45,19 @@ _PAGE = 1_000
     help="Mend what stands in Redis and is none of ours: set it aside, for 30 days, or take it out "
     "of what it is in. No job is deleted.",
 )
-@as_json
-@click.pass_context
-def doctor(context: click.Context, *, repair: bool, as_json: bool) -> None:
+@shows
+async def doctor(host: Host, *, repair: bool) -> Shown:
     """
     Look for what is wrong or risky, and say what to do about it.
 
     Exit status: 0 if all is well, 1 with a warning, 2 with an error.
     """
-    findings = run_async(_examine(context.obj, repair=repair))
-    if as_json:
-        print_json([{**_document(one)} for one in findings])
-    else:
-        for one in findings:
-            _show(one)
-    context.exit(max(one.severity for one in findings))
+    findings = await _examine(host, repair=repair)
+    return Shown(
+        [_document(one) for one in findings],
+        list(map(_part, findings)),
+        status=max(one.severity for one in findings),
+    )
 
 
 async def _examine(host: Host, *, repair: bool) -> list[Finding]:
@@ -284,15 +282,9 @@ def _document(one: Finding) -> dict[str, str]:
     }
 
 
-_MARKS = {
-    Severity.OK: ("ok", "green"),
-    Severity.WARNING: ("warning", "yellow"),
-    Severity.ERROR: ("error", "red"),
-}
+_COLORS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 
 
-def _show(one: Finding) -> None:
-    mark, color = _MARKS[one.severity]
-    echo(f" {one.name:<24} {one.text}", lead=click.style(f"{mark:<8}", fg=color))
-    if one.remedy:
-        echo(f"{'':<33} {one.remedy}")
+def _part(one: Finding) -> Remark:
+    mark = one.severity.name.lower()
+    return Remark(mark, _COLORS[one.severity], one.name, [one.text, *filter(None, [one.remedy])])

@@ -10,7 +10,8 @@ from pydantic_core import from_json
 
 from runner.commands.completion import named
 from runner.commands.moment import MomentType
-from runner.commands.printing import echo, print_json
+from runner.commands.output import print_document
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def _enqueue(
         await session.operator.record("enqueue", f"{job.queue}/{handle.id}", name, "done")
         echo(handle.id, err=wait)
         if wait:
-            print_json(await handle.result())
+            print_document(await handle.result())
 
 
 def _with_secrets(job: Job[Any, Any], kwargs: dict[str, Any]) -> dict[str, Any]:

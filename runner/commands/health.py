@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import echo
-from runner.commands.run_command import run_async
+from runner.commands.output import Shown, shows
+from runner.commands.tables import Remark
 
 if TYPE_CHECKING:
     from runner.commands.host import Host
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 
 
 @click.command
-@click.pass_context
-def health(context: click.Context) -> None:
+@shows
+async def health(host: Host) -> Shown:
     """Run the health checks once. Exit status: 0 if all pass, else 1."""
-    findings = run_async(_find(context.obj))
-    for finding in findings:
-        mark = "ok" if finding.ok else "failed"
-        echo(f"{mark:<6}  {finding.name:<8}  {finding.reason}")
-    context.exit(0 if all(finding.ok for finding in findings) else 1)
-
-
-async def _find(host: Host) -> list[Finding]:
     from runner.processes.health import find
 
     async with host.look() as checks:
-        return await find(checks)
+        found = await find(checks)
+    document = [
+        {"name": one.name, "ok": one.ok, "reason": one.reason, "took_s": one.ms / 1000}
+        for one in found
+    ]
+    status = 0 if all(one.ok for one in found) else 1
+    return Shown(document, list(map(_part, found)), status=status)
+
+
+def _part(one: Finding) -> Remark:
+    mark, color = ("ok", "green") if one.ok else ("failed", "red")
+    return Remark(mark, color, one.name, [one.reason])

@@ -7,26 +7,24 @@ Each lists the jobs that match, and acts on jobs by their ids or, with `--all`, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from runner.commands.completion import named
 from runner.commands.moment import MomentType
-from runner.commands.printing import (
-    as_json,
-    echo,
-    print_json,
-    print_table,
-)
+from runner.commands.output import Shown, shows
+from runner.commands.printing import echo
 from runner.commands.run_command import EXIT_NOTHING, run_async
+from runner.commands.tables import STATE_COLORS, Column, Facts, Lines, Table
 from runner.handle import JobState
 from runner.operations.actions import Request
 from runner.operations.job_text import facts, sentence, timeline
 from runner.operations.paging import LISTED
 from runner.operations.search import Filter
 from runner.operations.verbs import JOB_VERBS, Asks, job_verbs
-from runner.operations.words import arguments, failure, unreadable
+from runner.operations.words import UNREADABLE, arguments, failure, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,17 +99,10 @@ def _list_command(states: Sequence[JobState]) -> click.Command:
     )
     @_filtered
     @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
-    @as_json
-    @click.pass_context
-    def list_(context: click.Context, /, *, limit: int, as_json: bool, **given: Any) -> None:
-        chosen = _chosen(given, states)
-        rows, summary = run_async(_rows(context.obj, chosen, limit))
-        if as_json:
-            print_json(rows)
-            return
-        if rows:
-            _show(rows)
-        echo(summary, err=True)
+    @shows
+    async def list_(host: Host, *, limit: int, **given: Any) -> Shown:
+        rows, summary = await _rows(host, _chosen(given, states), limit)
+        return Shown(rows, [Table(_columns(rows), rows)], note=summary)
 
     if len(states) > 1:
         choice = click.Choice([str(state) for state in states])
@@ -175,17 +166,14 @@ dead = _group_of(
 
 @click.command
 @click.argument("job_id")
-@as_json
-@click.pass_context
-def show(context: click.Context, *, job_id: str, as_json: bool) -> None:
+@shows
+async def show(host: Host, *, job_id: str) -> Shown:
     """Show one job: its state and why, its arguments, its attempts, its result."""
-    view, found = run_async(_look_at(context.obj, job_id))
-    if as_json:
-        print_json({"job": view, "why": sentence(found)})
-        return
-    print_table({"": "left", " ": "wrap"}, list(facts(view, found).items()))
-    for line in timeline(view):
-        echo(line)
+    view, found = await _look_at(host, job_id)
+    return Shown(
+        {"job": view, "why": sentence(found)},
+        [Facts(facts(view, found)), Lines(list(timeline(view)), whole=True)],
+    )
 
 
 for one in (jobs, scheduled, retries, dead):
@@ -310,25 +298,23 @@ async def _run_all(
     return acted
 
 
-def _show(rows: Sequence[Row]) -> None:
+def _columns(rows: Sequence[Row]) -> Sequence[Column]:
+    """Errors where there are any; else arguments, which are left out then where room is short."""
     failed = any(row.error for row in rows)
-    last = "error" if failed else "arguments"
-    columns = {"id": "left", "queue": "left", "state": "left", "job": "left", "at (UTC)": "left"}
-    columns |= {"attempts": "right"} if failed else {}
-    columns |= {last: "wrap"}
-    print_table(
-        columns,
-        [
-            (
-                row.job_id,
-                row.queue,
-                row.state,
-                row.name or "(unreadable)",
-                row.at,
-                *((row.attempts_made,) if failed else ()),
-                unreadable(row.unreadable)
-                or (failure(row) if failed else arguments(row.arguments)),
-            )
-            for row in rows
-        ],
+    given = Column("arguments", lambda row: arguments(row.arguments), least=16, spare=failed)
+    error = Column("error", _problem, least=16, color="red")
+    return (
+        Column("id", attrgetter("job_id"), least=8),
+        Column("queue", attrgetter("queue"), least=8),
+        Column("state", attrgetter("state"), color=lambda row: STATE_COLORS.get(row.state, "")),
+        Column("job", lambda row: row.name or UNREADABLE, least=12, color="cyan"),
+        Column("at", attrgetter("at")),
+        *((Column("attempts", attrgetter("attempts_made"), right=True), error) if failed else ()),
+        given,
+        Column("enqueued", attrgetter("enqueued_at"), spare=True),
+        Column("worker", attrgetter("worker"), spare=True),
     )
+
+
+def _problem(row: Row) -> str:
+    return unreadable(row.unreadable) or failure(row)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.commands.completion import named
-from runner.commands.printing import as_json, echo, print_json, print_table
+from runner.commands.output import Shown, shows
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
+from runner.commands.tables import STATE_COLORS, Column, Table
 from runner.operations.verbs import QUEUE_VERBS
 from runner.operations.words import note
-from runner.wording import span
+from runner.wording import NOTHING, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,15 +30,14 @@ def queues() -> None:
 
 
 @queues.command("list")
-@as_json
-@click.pass_context
-def list_(context: click.Context, *, as_json: bool) -> None:
+@shows
+async def list_(host: Host) -> Shown:
     """List every queue, with its number of jobs in each state."""
-    found = run_async(_count(context.obj, ()))
-    if as_json:
-        print_json(found)
-    else:
-        _show(found)
+    from runner.operations.queues import queues as count
+
+    async with host.operator_session() as session:
+        found = await count(session.redis, session.queues)
+    return Shown(found, [Table(_COLUMNS, found)], note="" if found else "There are no queues.")
 
 
 def _verb_command(verb: Verb) -> click.Command:
@@ -53,13 +55,6 @@ for verb in QUEUE_VERBS.values():
     queues.add_command(_verb_command(verb))
 
 
-async def _count(host: Host, names: Sequence[str]) -> list[Queue]:
-    from runner.operations.queues import queues as count
-
-    async with host.operator_session() as session:
-        return await count(session.redis, session.chosen_queues(names))
-
-
 async def _act(host: Host, names: Sequence[str], verb: Verb) -> Sequence[str]:
     async with host.operator_session() as session:
         chosen = session.chosen_queues(names)
@@ -68,19 +63,19 @@ async def _act(host: Host, names: Sequence[str], verb: Verb) -> Sequence[str]:
         return chosen
 
 
-def _show(found: Sequence[Queue]) -> None:
-    counts = ("ready", "running", "scheduled", "retrying", "dead")
-    columns = {"queue": "left"} | dict.fromkeys((*counts, "oldest wait", "workers"), "right")
-    print_table(
-        columns | {"": "wrap"},
-        [
-            (
-                one.name,
-                *(getattr(one, name) for name in counts),
-                span(one.oldest_wait_s) if one.ready else "–",
-                one.workers,
-                note(one),
-            )
-            for one in found
-        ],
-    )
+def _wait(one: Queue) -> str:
+    return span(one.oldest_wait_s) if one.ready else NOTHING
+
+
+_COLUMNS = (
+    Column("queue", attrgetter("name"), least=11, color="cyan"),
+    *(
+        Column(state, attrgetter(state), right=True, color=STATE_COLORS[state])
+        for state in ("ready", "running", "scheduled", "retrying", "dead")
+    ),
+    Column("parked", lambda one: one.parked or None, right=True, spare=True),
+    Column("waits", _wait, right=True),
+    Column("workers", attrgetter("workers"), right=True, spare=True),
+    Column("", note, least=11, color="yellow"),
+    Column("paused at", lambda one: one.paused and one.paused.at, spare=True),
+)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.commands.completion import named
-from runner.commands.printing import as_json, echo, print_json, print_table
+from runner.commands.output import Shown, shows
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
+from runner.commands.tables import Column, Table
 from runner.operations.verbs import SCHEDULE_VERBS
-from runner.operations.words import unreadable
-from runner.wording import time_of_day
+from runner.operations.words import arguments, unreadable
 
 if TYPE_CHECKING:
     from runner.commands.host import Host
@@ -25,17 +27,15 @@ def schedules() -> None:
 
 
 @schedules.command("list")
-@as_json
-@click.pass_context
-def list_(context: click.Context, *, as_json: bool) -> None:
+@shows
+async def list_(host: Host) -> Shown:
     """List schedules with their last and next run, and the ticks that they missed."""
-    found = run_async(_schedules(context.obj))
-    if as_json:
-        print_json(found)
-    elif found:
-        _show(found)
-    else:
-        echo("There are no schedules.", err=True)
+    from runner.operations.schedules import schedules as look
+
+    async with host.operator_session() as session:
+        found = await look(session.redis, session.schedule, session.catalog)
+    note = "" if found else "There are no schedules."
+    return Shown(found, [Table(_COLUMNS, found)], note=note)
 
 
 def _verb_command(verb: Verb) -> click.Command:
@@ -53,13 +53,6 @@ for verb in SCHEDULE_VERBS.values():
     schedules.add_command(_verb_command(verb))
 
 
-async def _schedules(host: Host) -> list[Schedule]:
-    from runner.operations.schedules import schedules as look
-
-    async with host.operator_session() as session:
-        return await look(session.redis, session.schedule, session.catalog)
-
-
 async def _act(host: Host, verb: Verb, name: str) -> str:
     from runner.operations.schedules import act
 
@@ -71,20 +64,14 @@ def _paused(one: Schedule) -> str:
     return "" if one.paused is None else f"paused by {one.paused.by}".removesuffix(" by ")
 
 
-def _show(found: list[Schedule]) -> None:
-    columns = {"schedule": "left", "when": "wrap", "zone": "left", "last": "left", "next": "left"}
-    print_table(
-        columns | {"missed": "right", "": "left"},
-        [
-            (
-                one.name,
-                one.words,
-                one.timezone,
-                time_of_day(one.last_at),
-                time_of_day(one.next_at),
-                one.missed,
-                unreadable(one.unreadable) or _paused(one),
-            )
-            for one in found
-        ],
-    )
+_COLUMNS = (
+    Column("schedule", attrgetter("name"), least=16, color="cyan"),
+    Column("job", attrgetter("job"), least=12, spare=True),
+    Column("when", attrgetter("words"), least=14),
+    Column("zone", attrgetter("timezone"), spare=True),
+    Column("last", attrgetter("last_at")),
+    Column("next", attrgetter("next_at")),
+    Column("missed", attrgetter("missed"), right=True, color="yellow"),
+    Column("", lambda one: unreadable(one.unreadable) or _paused(one), least=12, color="yellow"),
+    Column("arguments", lambda one: arguments(one.arguments), least=16, spare=True),
+)

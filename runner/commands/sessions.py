@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import as_json, echo, print_json, print_table
+from runner.commands.output import Shown, shows
+from runner.commands.printing import echo
 from runner.commands.run_command import run_async
+from runner.commands.tables import Column, Table
 from runner.operations.words import unreadable
 from runner.wording import ago, counted
 
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.commands.host import Host
-    from runner.operations.sessions import Session
 
 _SHOWN_ID = 12
 """So many characters tell sessions apart; `revoke` takes any beginning of an id."""
@@ -27,17 +29,14 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@as_json
-@click.pass_context
-def list_(context: click.Context, *, as_json: bool) -> None:
+@shows
+async def list_(host: Host) -> Shown:
     """List every session, the latest first."""
-    found = run_async(_sessions(context.obj))
-    if as_json:
-        print_json(found)
-    elif found:
-        _show(found)
-    else:
-        echo("Nobody is logged in.", err=True)
+    from runner.operations.sessions import sessions as look
+
+    async with host.operator_session() as session:
+        found = await look(session.redis)
+    return Shown(found, [Table(_COLUMNS, found)], note="" if found else "Nobody is logged in.")
 
 
 @sessions.command
@@ -51,13 +50,6 @@ def revoke(context: click.Context, *, ids: tuple[str, ...], user: str | None, ev
         raise click.UsageError("name sessions by their ids, or give --user or --all")
     ended = run_async(_revoke(context.obj, ids, user, every=every))
     echo(f"Revoked {counted(ended, 'session')}.")
-
-
-async def _sessions(host: Host) -> list[Session]:
-    from runner.operations.sessions import sessions as found
-
-    async with host.operator_session() as session:
-        return await found(session.redis)
 
 
 async def _revoke(host: Host, ids: Sequence[str], user: str | None, *, every: bool) -> int:
@@ -79,25 +71,11 @@ async def _revoke(host: Host, ids: Sequence[str], user: str | None, *, every: bo
         return await end(session.redis, session.operator, chosen)
 
 
-def _show(found: Sequence[Session]) -> None:
-    print_table(
-        {
-            "id": "left",
-            "who": "left",
-            "from": "left",
-            "logged in": "right",
-            "last used": "right",
-            "with": "wrap",
-        },
-        [
-            (
-                one.session_id[:_SHOWN_ID],
-                unreadable(one.unreadable) or one.name,
-                one.address,
-                ago(one.started_at),
-                ago(one.used_at),
-                one.program,
-            )
-            for one in found
-        ],
-    )
+_COLUMNS = (
+    Column("id", attrgetter("session_id"), least=_SHOWN_ID),
+    Column("who", lambda one: unreadable(one.unreadable) or one.name, least=12, color="cyan"),
+    Column("from", attrgetter("address"), least=15),
+    Column("logged in", attrgetter("started_at")),
+    Column("last used", lambda one: ago(one.used_at), right=True),
+    Column("with", attrgetter("program"), least=12),
+)

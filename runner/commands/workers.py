@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.printing import as_json, echo, print_json, print_table
+from runner.commands.output import Shown, shows
+from runner.commands.printing import echo
 from runner.commands.run_command import EXIT_NOTHING, run_async
+from runner.commands.tables import Column, Table
 from runner.operations.verbs import PROCESS_VERBS
-from runner.operations.words import progress, vitals
-from runner.wording import elapsed
+from runner.operations.words import UNREADABLE, progress, standing
+from runner.wording import elapsed, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.commands.host import Host
-    from runner.operations.processes import Process
     from runner.operations.verbs import Verb
 
 
@@ -26,17 +28,19 @@ def workers() -> None:
 
 
 @workers.command("list")
-@as_json
-@click.pass_context
-def list_(context: click.Context, *, as_json: bool) -> None:
+@shows
+async def list_(host: Host) -> Shown:
     """List every process that runs workers, as of its last heartbeat."""
-    found = run_async(_processes(context.obj))
-    if as_json:
-        print_json(found)
-    elif found:
-        _show(found)
-    else:
-        echo("No worker lives. Start one: pipeline worker", err=True)
+    from runner.operations.processes import processes
+
+    async with host.operator_session() as session:
+        found = await processes(session.redis, session.queues)
+    running = [(job, one.name) for one in found for job in one.running]
+    return Shown(
+        found,
+        [Table(_PROCESSES, found), Table(_RUNNING, running, title="Running now")],
+        note="" if found else "No worker lives. Start one: pipeline worker",
+    )
 
 
 def _verb_command(verb: Verb) -> click.Command:
@@ -51,13 +55,6 @@ def _verb_command(verb: Verb) -> click.Command:
 
 for verb in PROCESS_VERBS.values():
     workers.add_command(_verb_command(verb))
-
-
-async def _processes(host: Host) -> list[Process]:
-    from runner.operations.processes import processes
-
-    async with host.operator_session() as session:
-        return await processes(session.redis, session.queues)
 
 
 async def _act(host: Host, names: Sequence[str], verb: Verb) -> bool:
@@ -75,34 +72,25 @@ async def _act(host: Host, names: Sequence[str], verb: Verb) -> bool:
     return True
 
 
-def _show(found: Sequence[Process]) -> None:
-    columns = {"process": "left", "version": "left", "queues": "wrap"}
-    columns |= dict.fromkeys(("busy", "memory", "loop lag", "up", "last beat"), "right")
-    print_table(
-        columns | {"": "left"},
-        [
-            (
-                one.name,
-                one.release,
-                ", ".join(worker.queue for worker in one.workers),
-                *vitals(one),
-            )
-            for one in found
-        ],
-    )
-    running = [(job, one.name) for one in found for job in one.running]
-    if running:
-        echo()
-        print_table(
-            {"running": "left", "id": "left", "since": "right", "in": "left", "progress": "wrap"},
-            [
-                (
-                    job.name or "(unreadable)",
-                    job.job_id,
-                    elapsed(job.started_at),
-                    name,
-                    progress(job.progress),
-                )
-                for job, name in running
-            ],
-        )
+_PROCESSES = (
+    Column("process", attrgetter("name"), least=12, color="cyan"),
+    Column("version", attrgetter("release"), least=7, spare=True),
+    Column("queues", lambda one: ", ".join(w.queue for w in one.workers), least=16),
+    Column("busy", lambda one: f"{one.busy}/{one.slots}", right=True),
+    Column("memory", lambda one: size(one.rss), right=True),
+    Column("loop lag", lambda one: f"{one.lag_ms:.0f} ms", right=True),
+    Column("up", lambda one: elapsed(one.started_at), right=True),
+    Column("last beat", lambda one: elapsed(one.beat_at), right=True),
+    Column("", standing, least=12, color="yellow"),
+    Column("done", lambda one: sum(w.complete for w in one.workers), right=True, spare=True),
+    Column("started", attrgetter("started_at"), spare=True),
+)
+_RUNNING = (
+    Column("job", lambda one: one[0].name or UNREADABLE, least=16, color="green"),
+    Column("id", lambda one: one[0].job_id, least=8),
+    Column("queue", lambda one: one[0].queue, spare=True),
+    Column("since", lambda one: elapsed(one[0].started_at), right=True),
+    Column("attempt", lambda one: one[0].attempt, right=True, spare=True),
+    Column("in", lambda one: one[1], least=12),
+    Column("progress", lambda one: progress(one[0].progress), least=12),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.operations.words import arguments, progress, shown
-from runner.wording import span, time_of_day
+from runner.wording import local_time, span, zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,8 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         "state": str(view.state),
         "why": sentence(why),
         "arguments": arguments(view.arguments) or "none",
-        "enqueued": time_of_day(view.enqueued_at),
-        "due": time_of_day(view.due_at),
+        "enqueued": f"{local_time(view.enqueued_at)} {zone()}",
+        "due": local_time(view.due_at),
         "attempts": f"{view.attempts_made}"
         + (f", {view.attempts_spent} failed" * bool(view.attempts_spent))
         + (f", {view.crashes} lost" * bool(view.crashes)),
@@ -48,7 +48,7 @@ def timeline(view: JobView) -> Iterator[str]:
     running = view.running
     if running is not None:
         yield ""
-        began = f"attempt {running.attempt}, runs since {time_of_day(running.started_at)}"
+        began = f"attempt {running.attempt}, runs since {local_time(running.started_at)}"
         yield from map(shown, (f"{began} {running.worker}", *(f"  {one}" for one in running.lines)))
 
 
@@ -60,7 +60,7 @@ def sentence(why: Why) -> str:
 def _attempt(attempt: AttemptView) -> Iterator[str]:
     number = "by hand" if attempt.number is None else f"attempt {attempt.number}"
     took = "" if attempt.duration_s is None else f", {span(attempt.duration_s)}"
-    yield f"{number}, ended {time_of_day(attempt.ended_at)}{took} {attempt.worker}".rstrip()
+    yield f"{number}, ended {local_time(attempt.ended_at)}{took} {attempt.worker}".rstrip()
     if attempt.error:
         error = attempt.traceback or f"{attempt.error}: {attempt.message}"
         yield from error.rstrip().splitlines()

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from runner.handle import JobState
 from runner.visible import visible
-from runner.wording import NOTHING, elapsed, size, time_of_day
+from runner.wording import NOTHING, elapsed, local_time, size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from runner.operations.jobs import Row
     from runner.operations.processes import Process
     from runner.operations.queues import Queue
+
+
+UNREADABLE = "(unreadable)"
+"""Stands for the name of a job whose body cannot be read."""
 
 
 def shown(value: object) -> str:
@@ -29,7 +33,7 @@ def shown(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, datetime):
-        return time_of_day(value)
+        return local_time(value)
     return visible(str(value))
 
 

@@ -51,9 +51,7 @@ def test_channel_is_added_synced_and_shown(commands: Commands, counters: Path) -
     assert synced.status == 0, synced.err
     assert synced.document == {"channels": ["UCAlpha"], "channels_done": 1, "dead_jobs": []}
 
-    listed = commands.run("pipeline", "channels", "list", "alpha", "--json").document
-    assert listed["total"] == 1
-    alpha = listed["channels"][0]
+    [alpha] = json.loads(commands.run("pipeline", "channels", "ls", "alpha", "-o", "json").out)
     assert (alpha["subscribers"], alpha["views_7d"]) == (50 + _DAYS - 1, 700)
     assert alpha["synced_at"]
     assert alpha["next_sync_at"]
@@ -85,8 +83,8 @@ def test_channel_is_scheduled_unless_off(commands: Commands, counters: Path) -> 
 
 
 def _next_syncs(commands: Commands) -> dict[str, str | None]:
-    listed = commands.run("pipeline", "channels", "list", "--json").document
-    return {one["id"]: one["next_sync_at"] for one in listed["channels"]}
+    listed = json.loads(commands.run("pipeline", "channels", "list", "--json").out)
+    return {one["id"]: one["next_sync_at"] for one in listed}
 
 
 async def test_stored_channel_is_exported_and_removed(commands: Commands) -> None:

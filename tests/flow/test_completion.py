@@ -43,6 +43,8 @@ printf '%s\\n' "${COMPREPLY[@]}"
         ("pipeline enqueue sync_c", ["sync_channel"]),
         ("pipeline schedules pause comp", ["compare_channels"]),
         ("pipeline completion z", ["zsh"]),
+        ("pipeline queues list -o ", ["table", "wide", "json"]),
+        ("pipeline channels ls --w", ["--watch"]),
     ],
 )
 def test_bash_completes_commands_and_names(

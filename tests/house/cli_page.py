@@ -24,6 +24,13 @@ _HEAD = """\
 
 Written from the commands by `python -m tests.house.cli_page`; a test compares. `--help` after any
 of them says the same. The first are those of channels, the others those of every application.
+
+Every command that lists or shows something takes `-o table`, which fits the terminal, `-o wide`,
+which cuts nothing, or `-o json`: a list for several things and an object for one, times in ISO
+8601 with their offset, durations in seconds under a name that ends in `_s`. With `--watch` it looks
+again every two seconds, until Ctrl-C. Times in tables are those of your zone, whose offset from UTC
+stands once. `ls` is `list`.
+
 Every command takes `--app MODULE:NAME`, which names the application (`PIPELINE_APP`),
 `--config FILE`, which reads settings from that TOML file (`PIPELINE_CONFIG`), and `--debug`, which
 shows where an error comes from; each may also stand before the command's name.

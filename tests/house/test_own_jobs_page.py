@@ -30,9 +30,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "your-own-jobs.md"
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARYING = (
     (re.compile(r"[0-9a-f]{32}"), "ID"),
-    (re.compile(r"\d\d:\d\d:\d\d"), "TIME"),
+    (re.compile(r"(\d{1,2} [A-Z][a-z]{2} )?\d\d:\d\d:\d\d"), "TIME"),
+    (re.compile(r"\(UTC[-+:\d]*\)"), "(ZONE)"),
     (re.compile(r"59 min \d+ s"), "AN HOUR"),
     (re.compile(r"\d+\.\d+s"), "SECONDS"),
+    (re.compile(r" {2,}"), "  "),
 )
 _STARTS_WITHIN_S = 60.0
 _MAKE_ENVIRONMENT = ("python3 -m venv .venv", ". .venv/bin/activate")

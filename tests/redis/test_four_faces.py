@@ -86,9 +86,9 @@ async def _under_load(redis_url: str) -> AsyncIterator[None]:
 
 
 async def _command(redis_url: str, home: Path, *words: str) -> Any:
-    """Run `pipeline WORDS… --json` in a process of its own."""
+    """Run `pipeline WORDS… -o json` in a process of its own."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "runner.start", *words, "--json"),
+        *(sys.executable, "-m", "runner.start", *words, "-o", "json"),
         env={**os.environ, "REDIS_URL": redis_url, "PIPELINE_HOME": str(home)},
         stdout=asyncio.subprocess.PIPE,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,8 +48,8 @@ class Terminal:
         return status, captured.out, captured.err
 
     def json(self, *words: str) -> Any:
-        """Run it with `--json`, and read what it prints."""
-        status, out, err = self(*words, "--json")
+        """Run it with `-o json`, and read what it prints."""
+        status, out, err = self(*words, "-o", "json")
         assert status == 0, err
         return json.loads(out)
 
@@ -117,6 +118,7 @@ def test_enqueued_job_is_listed_shown_and_explained(pipeline: Terminal) -> None:
     assert "not due until" in shown["why"]
     _, out, _ = pipeline("why", "mine")
     assert out.startswith("It is not due until ")
+    assert pipeline.json("why", "mine")["cause"] == "not due"
     _, out, _ = pipeline("jobs", "show", "mine")
     assert 'channel_id="UC1"' in out
 
@@ -297,6 +299,57 @@ def test_redis_that_is_down_is_one_line(
         assert err.count("\n") == 1
 
 
+LISTS = ("queues", "jobs", "scheduled", "retries", "dead", "workers", "schedules", "batches")
+
+
+@pytest.mark.parametrize("group", [*LISTS, "sessions"])
+def test_each_list_is_a_list_by_every_name_and_form(pipeline: Terminal, group: str) -> None:
+    """`ls` is `list`, `--json` is `-o json`, nothing is `[]`; watched where nobody looks: once."""
+    found = pipeline.json(group, "list")
+    assert isinstance(found, list)
+    assert len(found) == {"queues": 4, "schedules": 3}.get(group, 0)
+    for words in (["ls", "-o", "json"], ["list", "--json"], ["ls", "--watch", "-ojson"]):
+        status, out, _ = pipeline(group, *words)
+        again = json.loads(out)
+        assert (status, len(again)) == (0, len(found))
+        assert [list(one) for one in again] == [list(one) for one in found]
+    for words in ([], ["-o", "wide"], ["--watch"]):
+        status, out, err = pipeline(group, "ls", *words)
+        assert status == 0
+        assert (out.count("\n") - 1 if found else err.count("\n")) == (len(found) or 1)
+
+
+def test_json_has_times_with_offsets_and_seconds(pipeline: Terminal) -> None:
+    """Each time of a document can be read back with its zone; no duration is in milliseconds."""
+    pipeline.let_die("mine")
+    pipeline("enqueue", "sync_channel", "--arg", "channel_id=UC1", "--in", "10m")
+    pipeline("schedules", "pause", "compare_channels")
+    seen = [
+        pipeline.json(*words)
+        for words in (*([one, "list"] for one in LISTS), ["jobs", "show", "mine"])
+    ]
+    times, durations = [], []
+
+    def walk(value: Any, name: str = "") -> None:
+        assert not name.endswith("_ms")
+        if isinstance(value, dict):
+            for key, one in value.items():
+                walk(one, key)
+        elif isinstance(value, list):
+            for one in value:
+                walk(one)
+        elif value is not None and (name == "at" or name.endswith("_at")):
+            times.append(datetime.fromisoformat(value))
+        elif name.endswith("_s"):
+            durations.append(value)
+
+    walk(seen)
+    assert len(times) > 8
+    assert {one.utcoffset() for one in times} == {timedelta()}
+    assert durations
+    assert all(isinstance(one, int | float) for one in durations)
+
+
 def test_sessions_are_listed_and_revoked(pipeline: Terminal) -> None:
     """By a part of their id, by user, or all of them; what fits none or several ends none."""
 
@@ -337,13 +390,13 @@ def test_batches_are_listed_shown_and_acted_on(pipeline: Terminal) -> None:
         return batch.id, ids[1]
 
     batch_id, waiting_id = pipeline.meanwhile(begin)
-    [row] = pipeline.json("batches", "list")["rows"]
+    [row] = pipeline.json("batches", "list")
     assert (row["batch_id"], row["total"], row["dead"], row["waiting"]) == (batch_id, 2, 1, 1)
     assert (row["state"], row["to_come"]) == ("running", ["success"])
     status, out, _ = pipeline("batches", "show", batch_id)
     assert status == 0
     assert "\x1b" not in out
-    assert f"  default  {waiting_id}" in out
+    assert f"{waiting_id}  default" in out
     assert "0 of 2 jobs done, 1 dead, 1 waiting" in out
     status, out, _ = pipeline("why", f"{batch_id}:success")
     assert "Of 2 jobs, 0 are done, 1 waiting or running, 1 dead." in out
@@ -351,7 +404,7 @@ def test_batches_are_listed_shown_and_acted_on(pipeline: Terminal) -> None:
     assert pipeline("batches", "retry-dead", batch_id)[1] == f"{batch_id}: retried 1 of 1 dead\n"
     assert pipeline("batches", "cancel", batch_id)[1] == f"{batch_id}: done\n"
     assert pipeline("batches", "cancel", batch_id)[1] == f"{batch_id}: nothing: it has ended\n"
-    assert pipeline.json("batches", "list")["rows"][0]["state"] == "cancelled"
+    assert pipeline.json("batches", "list")[0]["state"] == "cancelled"
     assert "It never comes: the batch was cancelled." in pipeline("why", f"{batch_id}:success")[1]
     status, _, err = pipeline("batches", "show", "nothing")
     assert (status, "there is no batch 'nothing'" in err) == (2, True)

@@ -8,10 +8,12 @@ import click
 
 from jobs.scheduling import read_interval
 from runner.commands.completion import files
+from runner.commands.output import shows
 from runner.commands.run_command import run_async
 
 if TYPE_CHECKING:
     from jobs.commands.host import Host
+    from runner.commands.output import Shown
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _CHANNELS_LISTED = 50
@@ -90,21 +92,19 @@ def add(
     metavar="N",
     help="List at most N; 0 for all.",
 )
-@_JSON
-@click.pass_obj
-def list_(host: Host, *, text: str, limit: int, as_json: bool) -> None:
+@shows
+async def list_(host: Host, *, text: str, limit: int) -> Shown:
     """List channels by title, those with TEXT in title or id."""
     from jobs.commands.channels.listing import list_channels
 
     host.configure_logs()
-    run_async(list_channels(host, text, limit or None, as_json=as_json))
+    return await list_channels(host, text, limit or None)
 
 
 @channels.command
 @click.argument("channel", metavar="CHANNEL")
-@_JSON
-@click.pass_obj
-def show(host: Host, *, channel: str, as_json: bool) -> None:
+@shows
+async def show(host: Host, *, channel: str) -> Shown:
     """
     Show what is known about CHANNEL.
 
@@ -113,7 +113,7 @@ def show(host: Host, *, channel: str, as_json: bool) -> None:
     from jobs.commands.channels.details import show_channel
 
     host.configure_logs()
-    run_async(show_channel(host, channel, as_json=as_json))
+    return await show_channel(host, channel)
 
 
 @channels.command
@@ -162,9 +162,8 @@ def sync(
     help="How often, such as 60m, 12h or 1d; with auto the interval follows what it publishes.",
 )
 @click.option("--off", is_flag=True, help="Sync only on request.")
-@_JSON
-@click.pass_obj
-def schedule(host: Host, *, channel: str, every_s: int | None, off: bool, as_json: bool) -> None:
+@shows
+async def schedule(host: Host, *, channel: str, every_s: int | None, off: bool) -> Shown:
     """
     Set how often CHANNEL is synced automatically while workers run; without an option, show it.
 
@@ -175,7 +174,7 @@ def schedule(host: Host, *, channel: str, every_s: int | None, off: bool, as_jso
     if off and every_s is not None:
         raise click.UsageError("give --every or --off, not both")
     host.configure_logs()
-    run_async(change_schedule(host, channel, every_s, off=off, as_json=as_json))
+    return await change_schedule(host, channel, every_s, off=off)
 
 
 @channels.command

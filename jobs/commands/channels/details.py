@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from jobs.commands.channels.choice import choose_channel
-from jobs.commands.console import table_console
 from jobs.scheduling import write_interval
 from jobs.sources.source import shown
-from runner.commands.printing import echo_json
+from runner.commands.output import Shown
+from runner.commands.tables import Facts, Lines
 from runner.wording import NOTHING, ago, due, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console
+    from collections.abc import Iterator, Sequence
 
     from jobs.channel.records import ChannelRecord
     from jobs.commands.host import Host
@@ -46,18 +39,19 @@ class Details:
     recommendations: Sequence[StoredRecommendation]
     report: str | None
 
-    def as_json(self) -> str:
-        """Return it as one JSON object, the whole analysis included."""
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return all of it, the whole analysis included."""
         schedule, analysis = self.schedule, self.analysis
-        document: dict[str, Any] = {
+        return {
             **asdict(self.channel),
             "counts": asdict(self.counts),
             "sources": [
                 {
                     "kind": one.ref.kind,
                     "location": shown(one.ref.location),
-                    "synced_at": None if one.succeeded_at is None else one.succeeded_at.isoformat(),
-                    "tried_at": None if one.tried_at is None else one.tried_at.isoformat(),
+                    "synced_at": one.succeeded_at,
+                    "tried_at": one.tried_at,
                     "outcome": one.outcome,
                     "reason": one.reason,
                     "consecutive_failures": one.consecutive_failures,
@@ -65,24 +59,20 @@ class Details:
                 for one in self.sources
             ],
             "every_s": None if schedule is None else schedule.every_s,
-            "next_sync_at": None if schedule is None else schedule.due_at.isoformat(),
-            "analysed_at": None if analysis is None else analysis.analysed_at.isoformat(),
+            "next_sync_at": None if schedule is None else schedule.due_at,
+            "analysed_at": None if analysis is None else analysis.analysed_at,
             "analysis": None if analysis is None else analysis.document,
             "recommendations": [asdict(one) for one in self.recommendations],
             "report": self.report,
         }
-        return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-async def show_channel(host: Host, words: str, *, as_json: bool) -> None:
-    """Print what is known about the channel that *words* name."""
+async def show_channel(host: Host, words: str) -> Shown:
+    """Find what is known about the channel that *words* name."""
     async with host.open_services() as services:
         channel = choose_channel(await services.store.channels.all(), words)
         details = await _details(services, channel)
-    if as_json:
-        echo_json(details.as_json())
-    else:
-        _show(table_console(), details)
+    return Shown(details.document, list(_parts(details)))
 
 
 async def _details(services: Services, channel: ChannelRecord) -> Details:
@@ -101,66 +91,54 @@ async def _details(services: Services, channel: ChannelRecord) -> Details:
     )
 
 
-def _show(console: Console, details: Details) -> None:
-    channel = details.channel
-    console.print(Text(channel.title, style="bold"))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, value in _facts(details):
-        grid.add_row(label, value)
-    console.print(grid)
+def _parts(details: Details) -> Iterator[Facts | Lines]:
+    yield Lines([details.channel.title], bold=True)
+    yield Facts(_facts(details))
     for title, lines in _paragraphs(details):
-        console.print()
-        console.print(Text(title, style="bold"))
-        for line in lines:
-            console.print(Padding(line, (0, 0, 0, 2), expand=False))
+        yield Lines(["", title], bold=True)
+        yield from lines
 
 
-def _facts(details: Details) -> list[tuple[str, str]]:
+def _facts(details: Details) -> dict[str, str]:
     channel, counts, schedule = details.channel, details.counts, details.schedule
     generated = ", generated" if channel.generated else ""
     every = (
         f"every {write_interval(schedule.every_s)}" if schedule and schedule.every_s else "adapting"
     )
-    return [
-        ("Id", channel.id),
-        ("Platform", f"{channel.platform}{generated}"),
-        ("Address", channel.url or NOTHING),
-        (
-            "Items",
-            number(counts.items) + (", only those that did well" if channel.successes_only else ""),
-        ),
-        (
-            "Snapshots",
-            f"{counts.channel_snapshots:,} of the channel, {counts.item_snapshots:,} of items",
-        ),
-        ("Next sync", f"{due(schedule.due_at)}, {every}" if schedule else "on request"),
-        ("Analysed", ago(details.analysis.analysed_at) if details.analysis else NOTHING),
-        ("Report", details.report or NOTHING),
-    ]
+    successes = ", only those that did well" if channel.successes_only else ""
+    return {
+        "Id": channel.id,
+        "Platform": f"{channel.platform}{generated}",
+        "Address": channel.url or NOTHING,
+        "Items": f"{number(counts.items)}{successes}",
+        "Snapshots": f"{counts.channel_snapshots:,} of the channel, "
+        f"{counts.item_snapshots:,} of items",
+        "Next sync": f"{due(schedule.due_at)}, {every}" if schedule else "on request",
+        "Analysed": ago(details.analysis.analysed_at) if details.analysis else NOTHING,
+        "Report": details.report or NOTHING,
+    }
 
 
-def _paragraphs(details: Details) -> list[tuple[str, list[Text]]]:
-    found = [("Sources", [_source(one) for one in details.sources])]
+def _paragraphs(details: Details) -> Iterator[tuple[str, Sequence[Facts | Lines]]]:
+    if details.sources:
+        yield "Sources", [_source(one) for one in details.sources]
     if details.analysis is not None:
-        found += _findings(details.analysis)
+        yield from _findings(details.analysis)
     if details.recommendations:
-        advice = [Text(f"{one.title} ({one.strength})") for one in details.recommendations]
-        found.append(("What to do", advice))
-    return [(title, lines) for title, lines in found if lines]
+        advice = [f"{one.title} ({one.strength})" for one in details.recommendations]
+        yield "What to do", [Lines(advice, indent=_INDENT)]
 
 
-def _source(one: StoredSource) -> Text:
+def _source(one: StoredSource) -> Lines:
+    place = shown(one.ref.location)
     if one.consecutive_failures:
-        state = Text(f"failed {one.consecutive_failures}×: {one.reason}", style="red")
-    else:
-        read = "not read yet" if one.succeeded_at is None else f"read {ago(one.succeeded_at)}"
-        state = Text(read, style="dim")
-    return Text.assemble(shown(one.ref.location), "  ", state)
+        line = f"{place}  failed {one.consecutive_failures}×: {one.reason}"
+        return Lines([line], color="red", indent=_INDENT)
+    read = "not read yet" if one.succeeded_at is None else f"read {ago(one.succeeded_at)}"
+    return Lines([f"{place}  {read}"], indent=_INDENT)
 
 
-def _findings(analysis: StoredAnalysis) -> list[tuple[str, list[Text]]]:
+def _findings(analysis: StoredAnalysis) -> Iterator[tuple[str, Sequence[Facts | Lines]]]:
     """Return the findings in the words of the report; an older version's analysis has none."""
     from pydantic import ValidationError
 
@@ -173,16 +151,19 @@ def _findings(analysis: StoredAnalysis) -> list[tuple[str, list[Text]]]:
     try:
         read = ChannelAnalysis.model_validate(analysis.document)
     except ValidationError:
-        return [("Analysis", [Text("of an older version: sync the channel to renew it")])]
+        renew = "of an older version: sync the channel to renew it"
+        yield "Analysis", [Lines([renew], indent=_INDENT)]
+        return
 
     def said(words: str) -> str:
         return spoken(words, read.platform)
 
     figures = [
-        Text.assemble((one.value, "bold"), f" {said(one.label)}", (f"  {said(one.note)}", "dim"))
-        for one in key_figures(read)
+        f"{one.value} {said(one.label)}  {said(one.note)}".rstrip() for one in key_figures(read)
     ]
-    return [
-        ("Analysis", [Text(said(covered(read))), *figures]),
-        ("What changed", [Text(said(line)) for line in what_changed(read)]),
-    ]
+    yield "Analysis", [Lines([said(covered(read)), *figures], indent=_INDENT)]
+    if changed := what_changed(read):
+        yield "What changed", [Lines(list(map(said, changed)), indent=_INDENT)]
+
+
+_INDENT = 2

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.commands.run.source_list import Reading, find_sources
 from jobs.commands.run.whose import as_registered
 from jobs.scheduling import schedule_channel
 from runner.commands.console import SafeConsole
-from runner.commands.printing import echo, echo_json
+from runner.commands.output import print_document
+from runner.commands.printing import echo
 from runner.commands.run_command import EXIT_WRONG, tell
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def add_channels(
             for channel_id in () if off else new if every_s is None else found:
                 await schedule_channel(services, channel_id, every_s or None)
     if as_json:
-        echo_json(_as_json(sources, found, new, every_s))
+        print_document(_document(sources, found, new, every_s))
     else:
         _show(found, new, off=off)
     return EXIT_WRONG if sources.refused else 0
@@ -72,10 +72,10 @@ async def _with_listed(access: SourceAccess, locations: Sequence[str]) -> list[s
     return found
 
 
-def _as_json(
+def _document(
     sources: SourceList, found: Mapping[str, FoundChannel], new: set[str], every_s: int | None
-) -> str:
-    document = {
+) -> dict[str, Any]:
+    return {
         "channels": [
             {
                 "id": one.record.id,
@@ -89,7 +89,6 @@ def _as_json(
         "every_s": every_s or None,
         "errors": [{"source": one.location, "reason": one.reason} for one in sources.refused],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def _show(found: Mapping[str, FoundChannel], new: set[str], *, off: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ import click
 
 from jobs.commands.channels.choice import choose_channel
 from jobs.report_files import folder_name
-from runner.commands.printing import echo, echo_json
+from runner.commands.output import print_document
+from runner.commands.printing import echo
 from runner.visible import visible
 from runner.wording import counted
 
@@ -42,8 +42,7 @@ async def remove_channel(host: Host, words: str, *, sure: bool, as_json: bool) -
         await store.channels.remove(channel.id)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     if as_json:
-        removed = {"id": channel.id, "title": channel.title, "files": files}
-        echo_json(json.dumps(removed, ensure_ascii=False))
+        print_document({"id": channel.id, "title": channel.title, "files": files})
     else:
         echo(f"Removed {channel.title} ({channel.id}).")
 

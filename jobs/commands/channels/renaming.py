@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from jobs.channel.text import one_line
 from jobs.commands.channels.choice import choose_channel
-from runner.commands.printing import echo, echo_json
+from runner.commands.output import print_document
+from runner.commands.printing import echo
 
 if TYPE_CHECKING:
     from jobs.commands.host import Host
@@ -25,7 +25,6 @@ async def rename_channel(host: Host, words: str, title: str, *, as_json: bool) -
         channel = choose_channel(await store.channels.all(), words)
         await store.channels.rename(channel.id, title)
     if as_json:
-        document = {"id": channel.id, "title": title, "before": channel.title}
-        echo_json(json.dumps(document, ensure_ascii=False))
+        print_document({"id": channel.id, "title": title, "before": channel.title})
     else:
         echo(f"{channel.title} is called {title} now ({channel.id}); its next report says so.")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.commands.channels.choice import choose_channel
 from jobs.scheduling import schedule_channel, write_interval
-from runner.commands.printing import echo, echo_json
-from runner.wording import span
+from runner.commands.output import Shown
+from runner.commands.tables import Lines
+from runner.wording import local_time, span, zone
 
 if TYPE_CHECKING:
     from jobs.commands.host import Host
     from jobs.store import ChannelSchedule
 
 
-async def change_schedule(
-    host: Host, words: str, every_s: int | None, *, off: bool, as_json: bool
-) -> None:
+async def change_schedule(host: Host, words: str, every_s: int | None, *, off: bool) -> Shown:
     """
-    Change the schedule of the channel that *words* name, and print it.
+    Change the schedule of the channel that *words* name, and show it.
 
     every_s: None leaves it as it is; with 0 the interval follows what the channel publishes.
 
@@ -33,21 +31,18 @@ async def change_schedule(
         elif every_s is not None:
             await schedule_channel(services, channel.id, every_s or None)
         schedule = await services.store.schedules.find(channel.id)
-    if as_json:
-        echo_json(_as_json(channel.id, schedule))
-    else:
-        echo(f"{channel.title or channel.id}: {_words(schedule)}")
+    line = f"{channel.title or channel.id}: {_words(schedule)}"
+    return Shown(_as_object(channel.id, schedule), [Lines([line])])
 
 
-def _as_json(channel_id: str, schedule: ChannelSchedule | None) -> str:
-    document = {"id": channel_id, "scheduled": schedule is not None}
-    if schedule is not None:
-        document |= {
-            "every_s": schedule.every_s,
-            "interval_s": schedule.interval_s,
-            "due_at": schedule.due_at.isoformat(),
-        }
-    return json.dumps(document, ensure_ascii=False)
+def _as_object(channel_id: str, schedule: ChannelSchedule | None) -> dict[str, Any]:
+    return {
+        "id": channel_id,
+        "scheduled": schedule is not None,
+        "every_s": None if schedule is None else schedule.every_s,
+        "interval_s": None if schedule is None else schedule.interval_s,
+        "due_at": None if schedule is None else schedule.due_at,
+    }
 
 
 def _words(schedule: ChannelSchedule | None) -> str:
@@ -57,4 +52,4 @@ def _words(schedule: ChannelSchedule | None) -> str:
         often = f"as often as it publishes, now every {span(schedule.interval_s)}"
     else:
         often = f"every {write_interval(schedule.every_s)}"
-    return f"synced automatically {often}; next at {schedule.due_at:%Y-%m-%d %H:%M} UTC"
+    return f"synced automatically {often}; next at {local_time(schedule.due_at)} {zone()}"

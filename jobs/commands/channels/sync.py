@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +16,8 @@ from jobs.commands.run.source_list import FoundChannel
 from jobs.commands.run.work import ChannelRun
 from jobs.services import Services
 from runner.commands.console import SafeConsole
-from runner.commands.printing import echo, echo_json
+from runner.commands.output import print_document
+from runner.commands.printing import echo
 from runner.commands.run_command import EXIT_INTERRUPTED, tell
 from runner.current import use
 from runner.worker.heartbeat import live_workers
@@ -72,7 +72,7 @@ async def _enqueue(
             {"channel_id": channel.id, "job_id": handle.id}
             for channel, handle in zip(chosen, handles, strict=True)
         ]
-        echo_json(json.dumps({"enqueued": jobs}, ensure_ascii=False, indent=2))
+        print_document({"enqueued": jobs})
     else:
         echo(f"{len(chosen):,} queued.")
     if not any(working.values()):
@@ -93,7 +93,7 @@ async def _work(
             "channels_done": work.channels_done,
             "dead_jobs": [asdict(job) for job in work.dead_jobs],
         }
-        echo_json(json.dumps(document, ensure_ascii=False, indent=2))
+        print_document(document)
     elif not work.interrupted:
         echo(f"{work.channels_done:,} of {len(chosen):,} synced.")
     for job in work.dead_jobs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.commands.completion import files
-from runner.commands.printing import echo_json
+from runner.commands.output import print_document
 from runner.commands.run_command import EXIT_INTERRUPTED, EXIT_WRONG, run_async, tell
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _nothing_to_do(sources: SourceList, *, as_json: bool) -> int:
     from jobs.commands.run.summary import Summary
 
     if as_json:
-        echo_json(Summary.of_nothing(sources).as_json())
+        print_document(Summary.of_nothing(sources).document)
     if not sources.refused:
         tell("the sources contain no channel: nothing to do")
     return EXIT_WRONG
@@ -169,7 +169,7 @@ def _show(summary: Summary, *, as_json: bool) -> None:
     from runner.commands.console import SafeConsole
 
     if as_json:
-        echo_json(summary.as_json())
+        print_document(summary.document)
     else:
         summary.show(SafeConsole())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -97,9 +96,10 @@ class Summary:
         counts = Counts(rejected_rows=sources.rejected_rows)
         return cls((), counts, 0.0, (), _errors(sources), rejects=sources.rejects)
 
-    def as_json(self) -> str:
-        """One object, as `--json` prints it."""
-        document: dict[str, Any] = {
+    @property
+    def document(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        return {
             "channels": len(self.channels),
             **_numbers(self.counts),
             "seconds": round(self.seconds, 3),
@@ -118,9 +118,6 @@ class Summary:
             "errors": list(self.errors),
             "rejects": [asdict(each) for each in self.rejects],
         }
-        text = json.dumps(document, ensure_ascii=False, indent=2)
-        # A file name that is not UTF-8 is written with JSON's escapes, and reads back unchanged.
-        return text.encode("utf-8", "backslashreplace").decode()
 
     def show(self, console: Console) -> None:
         """Print it as a table, then the paths of the reports."""

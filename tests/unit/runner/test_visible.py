@@ -10,17 +10,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.live import Live
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from runner.commands.console import SafeConsole
-from runner.commands.printing import echo, echo_json, print_table
+from runner.commands.output import print_document
+from runner.commands.printing import echo
 from runner.commands.run_command import tell
+from runner.commands.tables import Column, Facts, Lines, Remark, Table
 from runner.telemetry.logs import configure_logging
 from runner.visible import visible, visible_lines
 
@@ -59,11 +62,19 @@ def test_every_way_to_print_is_harmless(text: str, capsys: pytest.CaptureFixture
     assert harmless(capsys.readouterr().out, lines=1)
     tell(text)
     assert harmless(capsys.readouterr().err, lines=1)
-    print_table({"one": "left", "two": "wrap"}, [[text, text]])
-    assert harmless(capsys.readouterr().out, lines=2)
-    echo_json(json.dumps({"a": text}, ensure_ascii=False))
+    columns = [Column("one", str), Column(text, str, least=4)]
+    for part, lines in (
+        (Table(columns, [text], title=text), 4),
+        (Facts({text: text}), 1),
+        (Lines([text]), 1),
+        (Remark("ok", "", text, [text]), 1),
+    ):
+        for line in part.lines(None):
+            click.echo(line)
+        assert harmless(capsys.readouterr().out, lines=lines)
+    print_document({"a": text})
     printed = capsys.readouterr().out
-    assert harmless(printed, lines=1)
+    assert harmless(printed, lines=3)
     assert json.loads(printed) == {"a": text}
 
 
@@ -75,7 +86,7 @@ def test_console_is_harmless_whatever_is_printed_on_it(
     console = SafeConsole(width=200)
     console.print(text)
     console.print(Text.assemble((text, "bold"), text))
-    table = Table.grid()
+    table = RichTable.grid()
     table.add_row(text, Text(text))
     console.print(table)
     with Live(Text(text), console=console, auto_refresh=False):
