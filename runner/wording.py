@@ -111,6 +111,11 @@ def zone() -> str:
     return _offset(wall_clock.now().astimezone())
 
 
+def now_here() -> str:
+    """What the clock of this machine says, with its zone."""
+    return f"{local_time(wall_clock.now())} {zone()}"
+
+
 def _offset(at: datetime) -> str:
     minutes = round((at.utcoffset() or timedelta()).total_seconds() / _MINUTE)
     hours, rest = divmod(abs(minutes), 60)

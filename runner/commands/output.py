@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import click
 from pydantic_core import to_jsonable_python
 
-from runner import wall_clock
 from runner.commands.printing import echo
 from runner.commands.run_command import run_async
 from runner.visible import visible_lines
-from runner.wording import local_time, zone
+from runner.wording import now_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -213,8 +212,7 @@ _CLOSE: Final = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 def _draw(lines: Sequence[str], problem: str, context: click.Context) -> None:
     """Draw over what is there, line by line: a screen that is cleared first would flicker."""
     rows = shutil.get_terminal_size().lines
-    now = f"{local_time(wall_clock.now())} {zone()}"
-    head = click.style(f"{context.command_path} · {now} · Ctrl-C ends it", dim=True)
+    head = click.style(f"{context.command_path} · {now_here()} · Ctrl-C ends it", dim=True)
     room = rows - 2 - bool(problem)
     shown = list(lines)
     if len(shown) > room:
