@@ -7,12 +7,13 @@ The extras of the distribution: which one brings a module, and the command that 
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from runner.distribution import distribution
-from runner.errors import MissingExtraError
+from runner.errors import MissingExtraError, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,35 @@ def extra(name: str, what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(_lacking(what, name, error)) from None
+
+
+@contextmanager
+def in_one_line(what: str) -> Iterator[None]:
+    """
+    Import and configure *what* in the block: the command `arq` prints what is wrong as one line.
+
+    That command prints errors of click so, and any other one with its traceback.
+
+    Raises:
+        MissingExtraError: An extra is not installed; elsewhere than in that command.
+    """
+    try:
+        yield
+    except (ModuleNotFoundError, RunnerError) as error:
+        line = lacking(what, error) or str(error)
+        if _in_command_of_arq():
+            from click import ClickException
+
+            raise ClickException(line) from None
+        if isinstance(error, ModuleNotFoundError) and lacking(what, error):
+            raise MissingExtraError(line) from None
+        raise
+
+
+def _in_command_of_arq() -> bool:
+    click, command = sys.modules.get("click"), sys.modules.get("arq.cli")
+    context = click.get_current_context(silent=True) if click and command else None
+    return context is not None and context.command is command.cli
 
 
 def lacking(what: str, error: BaseException) -> str | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("runner.enqueue")
 
 _MOST_COMPARED = 100
+_START = "start a worker"
+"""Said once, whatever queues a service enqueues into before its first worker."""
 
 
 class Unworked:
@@ -41,6 +43,7 @@ class Unworked:
         self._ask = ask
         self._is_strict = strict
         self._known: set[str] = set()
+        self._said_start = False
 
     def knows(self, queue: str) -> bool:
         """Whether *queue* was looked at: each later job spares two calls that do nothing."""
@@ -65,7 +68,10 @@ class Unworked:
         if queue in self._known:
             return
         self._known.add(queue)
-        if problem := await _problem(self._own, queue, self._ask):
+        problem = await _problem(self._own, queue, self._ask)
+        is_first = _START in problem
+        if problem and not (is_first and self._said_start):
+            self._said_start = self._said_start or is_first
             _log.warning("%s: enqueued, and waits: %s", queue, problem)
 
 
@@ -84,4 +90,6 @@ async def _problem(own: keys.Keys, queue: str, send: Callable[..., Awaitable[Any
     names = [name.decode("utf-8", "replace") for name in announced]
     close = get_close_matches(queue, names, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
+    if not names:
+        hint = f", nor any other: {_START}, such as `pipeline worker {queue}`"
     return f"no worker has announced this queue so far{hint}"

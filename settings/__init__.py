@@ -36,14 +36,10 @@ def __getattr__(name: str) -> Any:
 
     if name == "app":
         return app
-    try:
-        from settings import workers
-    except ModuleNotFoundError as error:
-        from runner.errors import MissingExtraError
-        from runner.extras import lacking
+    from runner.extras import in_one_line
 
-        if (line := lacking(f"settings.{name}", error)) is None:
-            raise
-        raise MissingExtraError(line) from None
-    found = globals()[name] = app.configured(getattr(workers, name))
+    with in_one_line(f"settings.{name}"):
+        from settings import workers
+
+        found = globals()[name] = app.configured(getattr(workers, name))
     return found

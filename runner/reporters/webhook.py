@@ -35,7 +35,7 @@ class WebhookReporter:
     def __init__(
         self, url: str, *, timeout_s: float = 5.0, headers: Mapping[str, str] | None = None
     ) -> None:
-        with extra("channels", "a webhook"):
+        with extra("webhook", "ERROR_WEBHOOK_URL"):
             import httpx
 
             from runner.egress.client import egress_client, web_address

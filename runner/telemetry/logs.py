@@ -128,9 +128,21 @@ def _handle_all_with(handler: logging.Handler, level: int) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.NOTSET)
+    _quiet_twins()
     # httpx logs each request's whole URL, and a webhook's URL is a secret.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+def _quiet_twins() -> None:
+    """Take away console handlers below the root's: it writes their lines, too, as Django's."""
+    consoles = {sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__}
+    for logger in list(logging.getLogger().manager.loggerDict.values()):
+        if not isinstance(logger, logging.Logger) or not logger.propagate:
+            continue
+        for handler in logger.handlers[:]:
+            if type(handler) is logging.StreamHandler and handler.stream in consoles:
+                logger.removeHandler(handler)
 
 
 class LogThrottle:

@@ -8,11 +8,13 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
+from arq.cli import cli as arq_command
 
 from runner.commands.run_command import run_command
-from runner.errors import MissingExtraError
-from runner.extras import extra, lacking, modules, pip_command
+from runner.errors import ConfigurationError, MissingExtraError
+from runner.extras import extra, in_one_line, lacking, modules, pip_command
 from runner.program import cli
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +97,27 @@ def test_fault_of_an_import_is_no_missing_extra() -> None:
         from runner.errors import no_such  # type: ignore[attr-defined] # noqa: F401
     assert lacking("x", ModuleNotFoundError("No module named 'y'", name="y")) is None
     assert lacking("x", ModuleNotFoundError("no part", name="click.no_part")) is None
+
+
+def test_arqs_command_gets_one_line_instead_of_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A missing extra, or a setting that is wrong; elsewhere both stay the errors that they are."""
+    monkeypatch.setitem(sys.modules, "polars", None)
+    missing = ModuleNotFoundError("No module named 'polars'", name="polars")
+    wrong = ConfigurationError("REDIS_URL: it is wrong")
+    for error, line, kind in (
+        (missing, r"settings\.X needs the extra channels", MissingExtraError),
+        (wrong, "REDIS_URL: it is wrong", ConfigurationError),
+    ):
+        with (
+            click.Context(arq_command),
+            pytest.raises(click.ClickException, match=line),
+            in_one_line("settings.X"),
+        ):
+            raise error
+        with pytest.raises(kind, match=line), in_one_line("settings.X"):
+            raise error
 
 
 def test_missing_extra_inside_a_command_has_its_name() -> None:

@@ -110,6 +110,19 @@ async def test_enqueue_warns_once_of_a_queue_that_no_worker_has_announced(
     assert await redis.zcard(keys.ARQ.queue_key("mial")) == (6 if many else 3)
 
 
+async def test_service_before_its_first_worker_is_told_once_to_start_one(
+    redis: QueueClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever queues it enqueues into, one line has the command; the jobs wait."""
+    for queue in ("mail", "reports", "mail"):
+        await send.options(queue=queue).enqueue(to="ada")
+    assert [one.getMessage() for one in caplog.records if one.name == "runner.enqueue"] == [
+        "mail: enqueued, and waits: no worker has announced this queue so far, nor any other: "
+        "start a worker, such as `pipeline worker mail`"
+    ]
+    assert await redis.zcard(keys.ARQ.queue_key("reports")) == 1
+
+
 async def test_stock_worker_counts_as_one(
     redis: QueueClient, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -73,6 +73,11 @@ class PipelineBackend(BaseTaskBackend):
         Raises:
             InvalidTask: They cannot, or an option is out of its range.
         """
+        if task.priority:
+            raise InvalidTask(
+                f"{task.name}: priority={task.priority} is not supported: queues have none; "
+                "give what is urgent a queue with workers of its own, using(queue_name=…)"
+            )
         super().validate_task(task)
         _ = task.job
 

@@ -7,6 +7,7 @@ import json
 import logging
 import logging.config
 import os
+import sys
 import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,27 @@ def _fail() -> None:
 
 def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_logger_with_a_console_of_its_own_is_not_written_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As Django's is with DEBUG=True; what it writes elsewhere, and alone, stays."""
+    elsewhere, alone = logging.StreamHandler(io.StringIO()), logging.StreamHandler(sys.stderr)
+    twin, apart = logging.getLogger("twin"), logging.getLogger("apart")
+    twin.handlers[:] = [logging.StreamHandler(sys.stderr), elsewhere]
+    apart.handlers[:], apart.propagate = [alone], False
+    try:
+        configure_logging("console")
+        twin.warning("said once")
+        apart.warning("said by itself")
+        assert (twin.handlers, apart.handlers) == ([elsewhere], [alone])
+        said = capsys.readouterr().err
+        assert (said.count("said once"), said.count("said by itself")) == (1, 1)
+    finally:
+        twin.handlers.clear()
+        apart.handlers.clear()
+        apart.propagate = True
 
 
 def test_json_lines_of_structlog_and_of_logging_look_alike() -> None:
