@@ -116,10 +116,9 @@ async def test_service_before_its_first_worker_is_told_once_to_start_one(
     """Whatever queues it enqueues into, one line has the command; the jobs wait."""
     for queue in ("mail", "reports", "mail"):
         await send.options(queue=queue).enqueue(to="ada")
-    assert [one.getMessage() for one in caplog.records if one.name == "runner.enqueue"] == [
-        "mail: enqueued, and waits: no worker has announced this queue so far, nor any other: "
-        "start a worker, such as `pipeline worker mail`"
-    ]
+    [line] = [one.getMessage() for one in caplog.records if one.name == "runner.enqueue"]
+    assert line.startswith("mail: enqueued, and waits: no worker has announced this queue so far")
+    assert line.endswith(", nor any other: start a worker, such as `pipeline worker mail`")
     assert await redis.zcard(keys.ARQ.queue_key("reports")) == 1
 
 
