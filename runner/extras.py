@@ -70,7 +70,9 @@ def in_one_line(what: str) -> Iterator[None]:
 
 def _in_command_of_arq() -> bool:
     click, command = sys.modules.get("click"), sys.modules.get("arq.cli")
-    context = click.get_current_context(silent=True) if click and command else None
+    if click is None or command is None:
+        return False
+    context = click.get_current_context(silent=True)
     return context is not None and context.command is command.cli
 
 

@@ -133,7 +133,7 @@ class Remark:
     def lines(self, room: int | None) -> Iterator[str]:
         """Return its lines, of *room* cells at most; None: each text is one line."""
         head = f"{self.mark:<{_MARK}}{_GAP}{shown(self.name):<{_NAME}}{_GAP}"
-        lead = click.style(head[:_MARK], fg=self.color) + head[_MARK:]
+        lead = _styled(head[:_MARK], self.color) + head[_MARK:]
         left = None if room is None else max(_SHORTEST, room - _wide(head))
         for text in self.texts:
             for part in _wrapped(shown(text), left):
