@@ -12,6 +12,7 @@ from runner.operations.search import Filter
 from runner.operations.words import detail, unreadable
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short
+from runner.wording import zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ _MOST = 200
 
 _DETAIL = "error or arguments"
 _LEFT = dict.fromkeys(("job", "id"), "left")
-_RIGHT = {"at (UTC)": "left", "attempts": "right", _DETAIL: "left"}
+_RIGHT = {"at": "left", "attempts": "right", _DETAIL: "left"}
 _FIELDS = {"job": "name", "id": "job_id", "text": "text", "error": "error"}
 
 
@@ -63,7 +64,7 @@ class Jobs(Pane):
         summary = f"{len(lines):,} of {total:,} jobs"
         if not where.is_empty:
             summary = f"{len(lines):,} found, {searched:,} of {total:,} searched"
-        return "\n".join(dict.fromkeys([summary, *problems])), lines
+        return "\n".join(dict.fromkeys([f"{summary}; times are {zone()}", *problems])), lines
 
     def _line(self, row: Row) -> Line:
         cells = {
@@ -71,7 +72,7 @@ class Jobs(Pane):
             "id": short(row.job_id),
             "queue": row.queue,
             "state": row.state,
-            "at (UTC)": row.at,
+            "at": row.at,
             "attempts": row.attempts_made,
             _DETAIL: detail(row),
         }
