@@ -113,10 +113,11 @@ def print_document(found: object) -> None:
     Times are ISO 8601 with their offset, durations are in seconds under a name that ends in `_s`.
     A text that is not UTF-8, as a file's name may be, has JSON's escapes, and reads back unchanged.
     """
-    click.echo(_document(found))
+    click.echo(as_document(found))
 
 
-def _document(found: object) -> str:
+def as_document(found: object) -> str:
+    """Return what `print_document` prints."""
     text = json.dumps(_plain(found), ensure_ascii=False, indent=2, default=_scalar)
     return visible_lines(text)
 
@@ -155,7 +156,7 @@ def _print(found: Shown, form: Form) -> None:
 
 def _lines(found: Shown, form: Form) -> Iterator[str]:
     if form == "json":
-        yield from _document(found.document).splitlines()
+        yield from as_document(found.document).splitlines()
         return
     room = None if form == "wide" or not sys.stdout.isatty() else _columns()
     for part in found.parts:

@@ -201,8 +201,8 @@ def _name_zone(cells: Sequence[_Cells]) -> None:
 def _fit(cells: Sequence[_Cells], room: int) -> None:
     """Leave spare columns out, then cut others, the last first, until a row has *room*."""
     for one in reversed(cells):
-        kept = [max(one.least, min(one.width, _ENOUGH)) for one in cells if one.width]
-        if one.column.spare and sum(kept) + len(_GAP) * (len(kept) - 1) > room:
+        wanted = [max(each.least, min(each.width, _ENOUGH)) for each in cells if each.width]
+        if one.column.spare and sum(wanted) + len(_GAP) * (len(wanted) - 1) > room:
             one.width = 0
     kept = [one for one in cells if one.width]
     excess = sum(one.width for one in kept) + len(_GAP) * (len(kept) - 1) - room
