@@ -71,7 +71,7 @@ _anything = st.builds(
     worker=_bytes,
     note=_bytes,
     due=_times,
-    state=st.sampled_from([*LISTED, JobState.DONE]),
+    state=st.sampled_from(LISTED),
 )
 _ODD = b'{"f": 1, "a": 2, "k": [], "et": "x"}'
 
@@ -111,7 +111,10 @@ async def _place(redis: QueueClient, one: Stored) -> None:
         pipe.hset(KEY + keys.CRASHES_SUFFIX, one.job_id, one.note)  # type: ignore[arg-type]
         if one.state is JobState.DEAD:
             pipe.zadd(KEY + keys.DEAD_SUFFIX, {one.job_id: one.due})
-        elif one.state is not JobState.DONE:
+        elif one.state is JobState.DONE:
+            pipe.delete(keys.ARQ.job_prefix.encode() + one.job_id)
+            pipe.zadd(KEY + keys.DONE_SUFFIX, {one.job_id: one.due})
+        else:
             pipe.zadd(KEY, {one.job_id: one.due})
         if one.state is JobState.RUNNING:
             pipe.hset(KEY + keys.RUNNING_SUFFIX, one.job_id, one.note)  # type: ignore[arg-type]
