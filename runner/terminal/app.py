@@ -21,9 +21,11 @@ from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help
 from runner.terminal.job import OneJob
 from runner.terminal.jobs import Dead, JobsOfQueue, Retries
+from runner.terminal.metrics import Metrics
 from runner.terminal.orders import ORDERS, name_of
 from runner.terminal.overview import Overview
 from runner.terminal.running import Running
+from runner.terminal.schedules import Schedules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +61,8 @@ class Top(App[None]):
             "Running": Running(),
             "Retries": Retries(),
             "Dead": Dead(),
+            "Schedules": Schedules(),
+            "Metrics": Metrics(),
         }
 
     def compose(self) -> ComposeResult:

@@ -29,8 +29,8 @@ KEYS = (
     Key("?", "question_mark", "help", "help", "Show these keys."),
     Key("q", "q,ctrl+c", "quit", "quit", "Leave; workers and jobs go on."),
     Key(
-        "1 … 5",
-        "1,2,3,4,5",
+        "1 … 7",
+        "1,2,3,4,5,6,7",
         "tab",
         "",
         "Go to a tab; Tab and Shift+Tab go from table to table.",

@@ -13,7 +13,6 @@ from runner.operations.words import shown
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runner.terminal.orders import Target
 
 _WIDEST = 200
 """Characters of a cell, at most: arguments and errors can be long."""
@@ -21,11 +20,11 @@ _WIDEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row. key: stays the same while the cells change."""
+    """One row. key: stays the same while the cells change. target: what it shows."""
 
     key: str
     cells: tuple[object, ...]
-    target: Target
+    target: object
     style: str = ""
 
 
@@ -48,14 +47,14 @@ class LiveTable(DataTable[Text]):
             self._narrowest.append(label.cell_len)
 
     @property
-    def chosen(self) -> list[Target]:
+    def chosen(self) -> list[object]:
         """The targets of the marked rows; without marks, of the selected row."""
         if self._marked:
             return [line.target for key, line in self._lines.items() if key in self._marked]
         return [] if (selected := self.selected) is None else [selected]
 
     @property
-    def selected(self) -> Target | None:
+    def selected(self) -> object | None:
         """The target of the row under the cursor."""
         key = self._key_at_cursor()
         return None if key is None else self._lines[key].target

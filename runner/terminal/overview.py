@@ -1,82 +1,167 @@
-"""Throughput of the last hour, and all queues."""
+"""What is wrong, the last hour by the minute, all queues, and what fails, runs and comes next."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from runner.operations.findings import Severity, findings, title
+from rich.text import Text
+
+from runner.operations.findings import CHECKED, Severity, findings, title
+from runner.operations.plot import SHARES
 from runner.operations.snapshot import look
-from runner.operations.words import note
+from runner.operations.words import UNREADABLE, note, progress, shown
+from runner.terminal.charts import FAILED, MUTED, bars, strips
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading
-from runner.wording import span
+from runner.wording import NOTHING, elapsed, local_time, milliseconds, size, span, zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runner.operations.findings import Finding
-    from runner.operations.metrics import Cell
     from runner.operations.queues import Queue
     from runner.operations.session import OperatorSession
+    from runner.operations.snapshot import Snapshot
 
 _COUNTS = ("ready", "running", "scheduled", "retrying", "dead")
-_BARS = "▁▂▃▄▅▆▇█"
+_SHOWN = 3
+_MARKS = {Severity.OK: "✓", Severity.WARNING: "▲", Severity.ERROR: "✖"}
+_COLORS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.ERROR: "red"}
+_AROUND = 4
+"""Rows of tabs, status and keys."""
+
+_CHART = (5, 14)
+_LISTED = 4
 
 
 class Overview(Pane):
-    """Throughput and queues."""
+    """The first glance. It uses the rows that there are: findings and queues stay, lists go."""
 
     COLUMNS: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "queues": {"queue": "left"}
-        | dict.fromkeys((*_COUNTS, "oldest", "workers"), "right")
+        | dict.fromkeys((*_COUNTS, "waits"), "right")
         | {"": "left"}
+        | dict.fromkeys(("workers", "half below", "95 % below"), "right")
+        | {"ready, last hour": "left"}
     }
 
     async def look(self, session: OperatorSession) -> Reading:
         """Read what is wrong, all queues, and the attempts of the last hour."""
         seen = await look(session.redis, session.queues, session.catalog, session.schedule)
-        summary = f"{wrong(findings(seen))}\n{throughput(seen.cells)}"
-        return Reading(summary, [[_line(one) for one in seen.queues]])
+        columns, rows = self.app.size
+        left = rows - _AROUND - len(seen.queues) - 2
+        found = findings(seen)
+        heads = [_head(seen), *wrong(found)]
+        for line in heads:
+            line.truncate(columns - 3, overflow="ellipsis")
+        left -= len(heads)
+        lists = [one for one in (_failing(seen), _running(seen), _next(seen)) if len(one) > 1]
+        tall = max(_CHART[0], min(_CHART[1], left - len(lists) * (_LISTED + 2)))
+        chart = strips(
+            seen.cells,
+            room=(columns - 1, tall),
+            until=seen.at,
+            deploys=seen.deploys,
+            polls=sorted(one.at for each in seen.depths.values() for one in each if one.at),
+        )
+        left -= len(chart.plain.splitlines())
+        below: list[Text] = []
+        for lines in lists:
+            if left > _LISTED // 2:
+                below += [Text(""), *lines[: min(len(lines), left - 1, _LISTED + 1)]]
+                left -= 1 + min(len(lines), _LISTED + 1)
+        for line in below:
+            line.truncate(columns - 2, overflow="ellipsis")
+        lines = [_line(one, seen, columns) for one in seen.queues]
+        return Reading(Text("\n").join([*heads, chart]), [lines], Text("\n").join(below))
 
 
-def wrong(found: Sequence[Finding]) -> str:
-    """What is wrong, the worst first: a line each, and how many more there are."""
-    lines = [f"{_MARKS[one.severity]} {one.text}" for one in found[:_SHOWN]]
-    if len(found) > _SHOWN:
-        lines.append(f"  {len(found) - _SHOWN} more: pipeline doctor")
-    return "\n".join([title(found), *lines])
-
-
-_SHOWN = 3
-_MARKS = {Severity.OK: "✓", Severity.WARNING: "▲", Severity.ERROR: "✖"}
-
-
-def throughput(cells: Sequence[Cell]) -> str:
-    """The attempts that ended in this minute, the last one and the hour, and bars by minute."""
-    if not cells:
-        return "Nothing has ended in the last hour."
-    ended = [cell.attempts for cell in cells]
-    failed = sum(cell.failed for cell in cells)
-    last = ended[-2] if len(ended) > 1 else 0
-    return (
-        f"{ended[-1]:,} ended this minute, {last:,} in the last, {sum(ended):,} in the hour, "
-        f"{failed:,} of them failed\n{bars(ended)}"
+def _head(seen: Snapshot) -> Text:
+    """When it was read, and how the machine is: slots, memory, Redis's answer."""
+    memory = seen.store.memory_limit
+    return Text.assemble(
+        ("● ", "green"),
+        (f"{local_time(seen.at)} {zone()}", "bold"),
+        (f"  {seen.busy:,} of {seen.slots:,} slots", ""),
+        (f"  redis {milliseconds(seen.store.answer_ms)}", ""),
+        (f"  {size(seen.store.memory)}" + (f" of {size(memory)}" if memory else ""), ""),
     )
 
 
-def bars(values: Sequence[int]) -> str:
-    """One character for each value: the highest is full, and only 0 is blank."""
-    most = max(values, default=0)
-    steps = len(_BARS) - 1
-    return "".join(_BARS[-(-value * steps // most)] if value else " " for value in values)
+def wrong(found: Sequence[Finding]) -> list[Text]:
+    """What is wrong, the worst first: a line each, and how many more there are."""
+    if not found:
+        return [Text.assemble(("✓ All well", "bold green"), (f"  {', '.join(CHECKED)}", MUTED))]
+    lines = [Text(title(found), "bold")]
+    for one in found[:_SHOWN]:
+        color = _COLORS[one.severity]
+        line = Text.assemble((f"{_MARKS[one.severity]} ", f"bold {color}"), shown(one.text))
+        line.append(f"  {shown(one.remedy)}" if one.remedy else "", MUTED)
+        lines.append(line)
+    if len(found) > _SHOWN:
+        lines.append(Text(f"  {len(found) - _SHOWN} more: pipeline doctor", MUTED))
+    return lines
 
 
-def _line(one: Queue) -> Line:
+def _line(one: Queue, seen: Snapshot, columns: int) -> Line:
+    last = seen.last_of(one.name)
+    half, most, _ = (milliseconds(last.wait_percentile_ms(share)) for share in SHARES)
+    depths = [each.ready for each in seen.depths[one.name] if each.at is not None]
     cells = (
         one.name,
         *(getattr(one, name) for name in _COUNTS),
-        span(one.oldest_wait_s) if one.ready else "–",
-        one.workers,
+        span(one.oldest_wait_s) if one.ready else NOTHING,
         note(one),
+        one.workers,
+        half,
+        most,
+        bars(depths[-min(60, max(12, columns - 110)) :])[0],
     )
     return Line(one.name, cells, one, "magenta" if one.paused else "")
+
+
+def _failing(seen: Snapshot) -> list[Text]:
+    return [
+        Text("Dead, by error", "bold"),
+        *(
+            Text.assemble(
+                (f"{one.count:>7,} × ", f"bold {FAILED}"),
+                (shown(one.error or "no error"), FAILED),
+                f" in {shown(one.job or UNREADABLE)}  ",
+                (f"{local_time(one.last_at)}  {shown(one.message)}", MUTED),
+            )
+            for one in seen.dead.groups
+        ),
+    ]
+
+
+def _running(seen: Snapshot) -> list[Text]:
+    running = [job for process in seen.processes for job in process.running if job.started_at]
+    return [
+        Text(f"Running longest, of {len(running):,}", "bold"),
+        *(
+            Text.assemble(
+                ("◉ ", "green"),
+                f"{shown(one.name or UNREADABLE)}  ",
+                (f"{elapsed(one.started_at)}  ", "bold"),
+                (f"{shown(progress(one.progress))}  {one.queue}", MUTED),
+            )
+            for one in sorted(running, key=lambda job: job.started_at or seen.at)
+        ),
+    ]
+
+
+def _next(seen: Snapshot) -> list[Text]:
+    planned = [(one.next_at, one) for one in seen.schedules if one.next_at is not None]
+    return [
+        Text("Next schedules", "bold"),
+        *(
+            Text.assemble(
+                (f"{local_time(at):>16}  ", "bold"),
+                f"{shown(one.name)}  ",
+                (one.words, MUTED),
+                (f", last ran {local_time(one.last_at)}" if one.last_at else "", MUTED),
+            )
+            for at, one in sorted(planned, key=lambda pair: (pair[0], pair[1].name))
+        ),
+    ]

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read: the line above the tables, and the lines of each table."""
+    """What was read: the lines above the tables, those of each table, and what stands below."""
 
-    summary: str
+    summary: str | Text
     lines: Sequence[Sequence[Line]] = field(default_factory=tuple)
+    below: str | Text = ""
 
 
 class Pane(Vertical):
@@ -40,15 +41,17 @@ class Pane(Vertical):
         super().__init__()
         self.words = ""
         self._summary = Static(classes="summary")
+        self._below = Static(classes="summary")
         self.tables = [
             LiveTable(columns, id=f"{type(self).__name__.lower()}-{name}")
             for name, columns in self.COLUMNS.items()
         ]
 
     def compose(self) -> ComposeResult:
-        """Lay out the line and the tables below it."""
+        """Lay out the lines, the tables below them, and what is below those."""
         yield self._summary
         yield from self.tables
+        yield self._below
 
     async def look(self, session: OperatorSession) -> Reading:
         """Read what the pane shows."""
@@ -56,7 +59,8 @@ class Pane(Vertical):
 
     def show(self, reading: Reading) -> None:
         """Show what was read and passes the filter."""
-        self._summary.update(Text("\n".join(map(shown, reading.summary.splitlines()))))
+        self._summary.update(_text(reading.summary))
+        self._below.update(_text(reading.below))
         for table, lines in zip(self.tables, reading.lines, strict=True):
             table.show([line for line in lines if _fits(line, self.shown_words)])
 
@@ -73,6 +77,10 @@ class Pane(Vertical):
     def chosen(self, kinds: tuple[type[Target], ...]) -> list[Target]:
         """The targets of an order for *kinds*."""
         return [one for one in self.table.chosen if isinstance(one, kinds)]
+
+
+def _text(given: str | Text) -> Text:
+    return given if isinstance(given, Text) else Text("\n".join(map(shown, given.splitlines())))
 
 
 def short(job_id: str) -> str:

@@ -8,8 +8,6 @@ Colours come from the stylesheet.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,6 +16,15 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from runner.handle import JobState
+from runner.operations.plot import (
+    SHARES,
+    Axis,
+    failed_words,
+    is_unread,
+    nice,
+    wait_bounds,
+    wait_place,
+)
 from runner.wording import milliseconds, number, short, span
 
 if TYPE_CHECKING:
@@ -32,10 +39,7 @@ _DONE, _FAILED, _WAITS = (22, 78), (122, 40), (186, 68)
 """Top and height of the strips."""
 
 _HEIGHT: Final = 284
-_TICKS: Final = 5
-_STEPS_S: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 _GAP_POLLS: Final = 6
-_FLOOR_MS, _CEILING_MS = 1.0, 3_600_000.0
 
 
 class Strip(NamedTuple):
@@ -44,27 +48,6 @@ class Strip(NamedTuple):
     top: int
     height: int
     most: float
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """The time that a chart spans."""
-
-    since: datetime
-    until: datetime
-
-    def place(self, at: datetime) -> float:
-        """Where *at* is, in percent of the width."""
-        return 100 * ((at - self.since) / (self.until - self.since))
-
-    def ticks(self) -> Iterable[datetime]:
-        """Round times, about five of them."""
-        length_s = (self.until - self.since).total_seconds()
-        step_s = next((one for one in _STEPS_S if length_s / one <= _TICKS + 1), _STEPS_S[-1])
-        at_s = math.ceil(self.since.timestamp() / step_s) * step_s
-        while at_s < self.until.timestamp():
-            yield self.since + timedelta(seconds=at_s - self.since.timestamp())
-            at_s += step_s
 
 
 def strips(
@@ -87,9 +70,9 @@ def strips(
         return Markup("")
     step = timedelta(seconds=step_s)
     axis = Axis(timed[0][1], max(until, timed[-1][1] + step))
-    unread = [at for cell, at in timed if not cell.attempts and _unread(at, at + step, polls)]
-    done = Strip(*_DONE, _nice(max(cell.done for cell in cells)))
-    failed = Strip(*_FAILED, _nice(max(cell.failed for cell in cells)))
+    unread = [at for cell, at in timed if not cell.attempts and is_unread(at, at + step, polls)]
+    done = Strip(*_DONE, nice(max(cell.done for cell in cells)))
+    failed = Strip(*_FAILED, nice(max(cell.failed for cell in cells)))
     shapes = [
         _scale(done),
         _scale(failed, middle=False),
@@ -118,12 +101,6 @@ def strips(
     ).format(_legend(last), _HEIGHT, _words(cells), Markup("").join(shapes))
 
 
-def _unread(since: datetime, until: datetime, polls: Sequence[datetime]) -> bool:
-    if not polls or not polls[0] <= since or not until <= polls[-1]:
-        return False
-    return not any(since <= one < until for one in polls)
-
-
 def _legend(last: Cell) -> Markup:
     return Markup(
         '<div><dt>Done</dt><dd data-of="done">{}</dd></div>'
@@ -134,17 +111,9 @@ def _legend(last: Cell) -> Markup:
         '<dd><span class="line all"></span>99 % below <b data-of="all">{}</b></dd></div>'
     ).format(
         number(last.done),
-        _failed(last),
-        *(milliseconds(last.wait_percentile_ms(share)) for share in _SHARES),
+        failed_words(last),
+        *(milliseconds(last.wait_percentile_ms(share)) for share in SHARES),
     )
-
-
-_SHARES: Final = (0.5, 0.95, 0.99)
-
-
-def _failed(cell: Cell) -> str:
-    share = f" · {100 * cell.failed / cell.attempts:.1f} %" if cell.failed else ""
-    return f"{number(cell.failed)}{share}"
 
 
 def _words(cells: Sequence[Cell]) -> str:
@@ -159,7 +128,7 @@ def _minute(
     axis: Axis, cell: Cell, step: timedelta, *, at: datetime, is_unread: bool, jobs_at: str
 ) -> Markup:
     """What a pointer or the arrow keys find there: its values in words, and its jobs."""
-    waits = [milliseconds(cell.wait_percentile_ms(share)) for share in _SHARES]
+    waits = [milliseconds(cell.wait_percentile_ms(share)) for share in SHARES]
     where = ""
     if jobs_at:
         ends = {"since": at.isoformat(), "until": (at + step).isoformat()}
@@ -174,7 +143,7 @@ def _minute(
         at.isoformat(),
         step.total_seconds(),
         "not read" if is_unread else number(cell.done),
-        "not read" if is_unread else _failed(cell),
+        "not read" if is_unread else failed_words(cell),
         *waits,
         axis.place(at),
         axis.place(at + step) - axis.place(at),
@@ -202,27 +171,13 @@ def _bars(
     return Markup("").join(shapes)
 
 
-def _wait_place(ms: float, low: float, high: float) -> float:
-    """From the foot (0) to the head (1) of the strip, by logarithm."""
-    held = min(max(ms, low), high)
-    return math.log(held / low) / math.log(high / low)
-
-
-def _wait_bounds(cells: Sequence[Cell]) -> tuple[float, float]:
-    read = [cell for cell in cells if any(cell.waits)]
-    lows = [cell.wait_percentile_ms(0.5) or _FLOOR_MS for cell in read]
-    highs = [cell.wait_percentile_ms(0.99) or _FLOOR_MS for cell in read]
-    low = max(_FLOOR_MS, 10 ** math.floor(math.log10(max(min(lows, default=1.0), 1.0))))
-    return low, max(low * 100, 10 ** math.ceil(math.log10(max(highs, default=1.0) or 1.0)))
-
-
 def _wait_scale(cells: Sequence[Cell]) -> Markup:
-    low, high = _wait_bounds(cells)
+    low, high = wait_bounds(cells)
     top, height = _WAITS
     shapes = []
     for place, label in _LABELLED.items():
         if low <= place <= high:
-            y = top + height * (1 - _wait_place(place, low, high))
+            y = top + height * (1 - wait_place(place, low, high))
             shapes.append(_grid(y, label))
     return Markup("").join(shapes)
 
@@ -240,17 +195,17 @@ _LABELLED: Final = {
 
 
 def _wait_lines(axis: Axis, timed: Sequence[tuple[Cell, datetime]], step: timedelta) -> Markup:
-    low, high = _wait_bounds([cell for cell, _ in timed])
+    low, high = wait_bounds([cell for cell, _ in timed])
     top, height = _WAITS
     lines = []
-    for share, kind in zip(_SHARES, ("half", "most", "all"), strict=True):
+    for share, kind in zip(SHARES, ("half", "most", "all"), strict=True):
         runs: list[list[str]] = [[]]
         for cell, at in timed:
             ms = cell.wait_percentile_ms(share)
             if ms is None:
                 runs.append([])
                 continue
-            y = height * (1 - _wait_place(ms, low, high))
+            y = height * (1 - wait_place(ms, low, high))
             runs[-1].append(f"{10 * axis.place(at + step / 2):.1f},{y:.1f}")
         for run in runs:
             if len(run) == 1:  # a line has two ends
@@ -312,16 +267,6 @@ def _grid(y: float, label: str) -> Markup:
         '<line class="grid" x1="0" x2="100%" y1="{:.1f}" y2="{:.1f}"/>'
         '<text class="scale" x="100%" dx="6" y="{:.1f}">{}</text>'
     ).format(y, y, y + 4, label)
-
-
-def _nice(value: float) -> float:
-    """The smallest of 1, 2, 4, 5, 10, 20 … that is at least *value*, and never 0."""
-    scale = 1.0
-    while True:
-        for factor in (1, 2, 4, 5):
-            if factor * scale >= value:
-                return factor * scale
-        scale *= 10
 
 
 def depth_line(series: Sequence[Depth], *, label: str) -> Markup:

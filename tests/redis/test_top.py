@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from textual.widgets import Static
 
@@ -18,16 +20,19 @@ from runner.configuration import use_config_file
 from runner.operations.actions import Operator, Request
 from runner.operations.audit import entries
 from runner.operations.catalog import Catalog
+from runner.operations.metrics import Cell, Deploy
+from runner.operations.plot import nice
 from runner.operations.processes import processes
 from runner.operations.queues import queue
 from runner.operations.session import OperatorSession
 from runner.operations.verbs import Action
 from runner.program import cli
 from runner.terminal.app import Top
+from runner.terminal.charts import bars, strips
 from runner.terminal.confirm import Confirm
 from runner.terminal.help import Help
 from runner.terminal.job import OneJob
-from runner.terminal.overview import bars
+from runner.wording import short
 from settings import app
 from tests.runner_kit import eventually, working
 
@@ -334,5 +339,50 @@ async def test_help_opens_and_q_quits(session: OperatorSession) -> None:
 
 def test_bars_show_every_minute_in_which_something_ended() -> None:
     """The highest bar fills its character, the lowest is visible, and only zero is blank."""
-    assert bars([0, 1, 50, 100]) == " ▂▅█"
-    assert bars([]) == ""
+    assert bars([0, 1, 50, 100]) == [" ▁▄█"]
+    assert bars([0, 1, 50, 100], rows=2, wide=2) == ["      ██", "  ▁▁████"]
+    assert bars([]) == [""]
+
+
+async def test_overview_fits_every_screen(session: OperatorSession) -> None:
+    """From 80 × 24 on, findings, chart and queues are there, and no line is too wide."""
+    await waiting("later")
+    for columns, rows in ((80, 24), (120, 40), (200, 60)):
+        app = Top(session)
+        async with app.run_test(size=(columns, rows)) as pilot:
+            seat = Seat(app, pilot)
+            assert [row[0] for row in await seat.rows(2)] == ["default", "notifications"]
+            text = str(app.pane.query_one(".summary", Static).content)
+            assert "things are wrong" in text
+            assert max(map(cell_len, text.splitlines())) < columns
+            for key, name in (("6", "Schedules"), ("7", "Metrics")):
+                await seat.press(key)
+                await seat.until(lambda app=app, name=name: type(app.pane).__name__ == name)
+
+
+def test_chart_has_the_scale_of_the_pages_and_says_what_nobody_read() -> None:
+    """Done and failed end at round numbers; a step without a reading is hatched, never 0."""
+    start = datetime(2026, 11, 30, 16, tzinfo=UTC)
+    at = [start + timedelta(minutes=minute) for minute in range(60)]
+    cells = [
+        Cell(at=when, done=0 if place == 30 else 70 + place, failed=place % 3)
+        for place, when in enumerate(at)
+    ]
+    for cell in cells:
+        cell.waits[4] = cell.attempts
+    polls = [when for place, when in enumerate(at) if place != 30] + [at[-1] + timedelta(minutes=1)]
+    cells[30].failed = 0
+    for columns, rows in ((80, 5), (120, 12), (200, 16)):
+        drawn = strips(
+            cells,
+            room=(columns, rows),
+            until=at[-1],
+            deploys=[Deploy("0.4.2", at[20])],
+            polls=polls,
+        ).plain.splitlines()
+        assert len(drawn) == rows
+        assert max(map(cell_len, drawn)) <= columns
+        assert any(line.rstrip().endswith(short(nice(129))) for line in drawn)
+        assert "░" in drawn[0]
+        assert "▲0.4.2" in drawn[-1]
+        assert ("half below" in "".join(drawn)) == (rows >= 7)
