@@ -72,8 +72,8 @@ class Overview(Pane):
                 left -= 1 + min(len(lines), _LISTED + 1)
         for line in below:
             line.truncate(columns - 2, overflow="ellipsis")
-        lines = [_line(one, seen, columns) for one in seen.queues]
-        return Reading(Text("\n").join([*heads, chart]), [lines], Text("\n").join(below))
+        queues = [_line(one, seen, columns) for one in seen.queues]
+        return Reading(Text("\n").join([*heads, chart]), [queues], Text("\n").join(below))
 
 
 def _head(seen: Snapshot) -> Text:
