@@ -229,7 +229,7 @@ async def test_abort_of_a_waiting_job_leaves_a_result_that_says_so(
     with pytest.raises(JobFailedError, match="aborted before it started"):
         await waiting
     left = {key.decode() for key in await redis.keys()}
-    assert left <= {keys.ARQ.result_prefix + handle.id, KEY + ":wake"}
+    assert left <= {keys.ARQ.result_prefix + handle.id, KEY + ":wake", KEY + keys.DONE_SUFFIX}
     result = await result_of(redis, handle.id)
     assert result is not None
     assert result["s"] is False
