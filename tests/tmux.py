@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STARTS_WITHIN_S = 60.0
+_SIZE = ("COLUMNS", "LINES")
 
 
 class Tmux:
@@ -27,7 +29,10 @@ class Tmux:
     def __call__(self, *words: str) -> str:
         """Run a command of tmux, and return its output."""
         command = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        # Readline, once imported, sets these two for all processes that are started then.
+        known = {name: os.environ[name] for name in os.environ if name not in _SIZE}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=known)
+        return done.stdout
 
     async def until(self, text: str) -> None:
         """Wait until the terminal shows *text*."""

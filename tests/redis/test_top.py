@@ -220,7 +220,7 @@ async def test_queue_is_paused_and_resumed_by_the_same_key(session: OperatorSess
         assert (await queue(session.redis, "notifications")).paused is not None
         assert (await queue(session.redis, "default")).paused is None
 
-        await seat.until(lambda: "paused by tester" in str(seat.app.pane.table.get_row_at(1)[-1]))
+        await seat.until(lambda: "paused by tester" in map(str, seat.app.pane.table.get_row_at(1)))
         await seat.order("P")
         await seat.reported("notifications: resumed")
 
