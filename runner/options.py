@@ -74,7 +74,7 @@ class WorkerLimits:
     keep_done: NonNegativeInt = 10_000
     """Jobs that have ended to list in each queue, by their ids: the last ones. 0: none."""
     keep_done_s: PositiveFloat | None = 7 * 86_400
-    """How long to list them; results are kept for `keep_result_s`. None: until others follow."""
+    """How long to list them. Results are kept for `keep_result_s`. None: until others follow."""
     max_body_bytes: PositiveInt = MAX_BODY_BYTES
     """The largest job, its arguments as JSON, that is enqueued; a larger one is refused."""
     max_result_bytes: PositiveInt = 10 * 1024 * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 import urllib.error
@@ -176,9 +177,9 @@ def test_health_without_workers_names_what_is_missing(commands: Commands, redis_
     ended = commands.run("pipeline", "health", REDIS_URL=redis_url)
 
     assert ended.status == 1
-    assert "ok      redis" in ended.out
+    assert re.search(r"^ok +redis ", ended.out, re.MULTILINE)
     assert "no live worker for default, analytics, recommendations, notifications" in ended.out
-    assert "failed  database" in ended.out
+    assert re.search(r"^failed +database ", ended.out, re.MULTILINE)
     assert not (commands.folder / ".pipeline").exists()
 
 

@@ -167,7 +167,7 @@ async def test_abort_of_a_waiting_job_keeps_it_from_starting(
     assert not stage.started.unread()
     assert {key for key in await redis.keys("arq:*") if b"result" not in key} <= {
         keys.ARQ.queues.encode(),
-        *(f"{QUEUE}:{name}".encode() for name in ("wake", "health-check")),
+        *(f"{QUEUE}:{name}".encode() for name in ("wake", "done", "health-check")),
     }
 
 

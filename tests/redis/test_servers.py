@@ -458,7 +458,7 @@ async def test_batch_with_callbacks_takes_no_job_of_another_server(
                     await enqueue
         assert (await batch.progress()).waiting == 1
         assert await batch.cancel()
-        with pytest.raises(EnqueueError, match="callback of a queue that is here"):
+        with pytest.raises(EnqueueError, match="give a job of a queue that is here"):
             await Batch(complete=send.call("a")).__aenter__()
     assert await mail.zcard("arq:queue:mail") == 0
 

@@ -373,7 +373,7 @@ def test_top_binds_the_keys_of_the_table() -> None:
 
 def test_commands_are_those_of_the_table() -> None:
     """`jobs` has every verb; the groups of one state those that it offers, by all their names."""
-    looks = {"list", "show"}
+    looks = {"list", "ls", "show"}
     assert set(jobs.commands) - looks == set(JOB_VERBS)
     for state, group in (
         (JobState.SCHEDULED, scheduled),
