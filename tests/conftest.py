@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import weakref
 from functools import partial
 from pathlib import Path
@@ -30,14 +29,6 @@ def pytest_configure() -> None:
     # On a loaded machine any example may take long.
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")
-
-
-def pytest_xdist_auto_num_workers() -> int | None:
-    """Start three workers for two cores: every other test waits for processes, not for a core."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ((cores or 1) * 3 + 1) // 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

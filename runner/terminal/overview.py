@@ -31,6 +31,9 @@ _AROUND = 4
 """Rows of tabs, status and keys."""
 
 _CHART = (5, 14)
+_UNSEEN = (80, 24)
+"""Columns and rows while no terminal shows it."""
+
 _LISTED = 4
 
 
@@ -48,7 +51,7 @@ class Overview(Pane):
     async def look(self, session: OperatorSession) -> Reading:
         """Read what is wrong, all queues, and the attempts of the last hour."""
         seen = await look(session.redis, session.queues, session.catalog, session.schedule)
-        columns, rows = self.app.size
+        columns, rows = self.app.size if self.is_attached else _UNSEEN
         left = rows - _AROUND - len(seen.queues) - 2
         found = findings(seen)
         heads = [_head(seen), *wrong(found)]

@@ -161,7 +161,7 @@ async def test_four_faces_agree_with_redis_under_load(
         for place, state in enumerate(STATES, 1):
             told = {int(cells[state]), in_api[state], in_top.cells[place], by_command[state]}
             assert told == {held[state]}, state
-        told = {int(cells["workers"]), in_api["workers"], in_top.cells[7], by_command["workers"]}
+        told = {int(cells["workers"]), in_api["workers"], in_top.cells[8], by_command["workers"]}
         assert told == {1}
 
         for state, job_id in ids.items():
