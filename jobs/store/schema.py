@@ -101,25 +101,30 @@ def _alone(connection: Connection, change: Callable[[Connection], None]) -> None
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command
-
     if (_revision(connection) or "") < REVISION:
+        # Before the import, which tells of each plugin; what it does helps nobody.
+        _silence()
+        from alembic import command
+
         command.upgrade(_alembic(connection), "head")
     if _revision(connection) == REVISION:
         part_secrets(connection)
 
 
 def _downgrade(connection: Connection) -> None:
+    _silence()
     from alembic import command
 
     command.downgrade(_alembic(connection), "base")
 
 
+def _silence() -> None:
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
 def _alembic(connection: Connection) -> Config:
     from alembic.config import Config
 
-    # What it does in each migration helps nobody.
-    logging.getLogger("alembic").setLevel(max(logging.WARNING, logging.getLogger().level))
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
