@@ -106,6 +106,25 @@ _COMMAND = re.compile(
     rf"""(?:{_QUOTED}|[^\s,;'"]++)"""
 )
 
+# Addresses of notification services, in Apprise's spelling: all that follows is the account's.
+_SERVICE = re.compile(
+    r"\b(?P<start>(?:tgram|slack|discord|guilded|pover|pbul|prowl|pushed|ifttt|mailgun|sendgrid"
+    r"|msteams|workflows?|wxteams|webex|gchat|twilio|nexmo|vonage|msgbird|opsgenie|pagerduty"
+    r"|signals?|matrixs?|mmosts?|rockets?|zulip|gotifys?|ntfys?|lark|feishu|dingtalk|wecombot"
+    r"|barks?|bulksms|clicksend|d7sms|sinch|onesignal|simplepush|pagertree|spike|ryver|flock"
+    r")://)[^\s\"'<>`]++",
+    re.IGNORECASE,
+)
+_SESSION = re.compile(r"\b(?P<start>sess(?:ion)?=)[\w.%+/=-]{16,}+", re.IGNORECASE)
+# In words: what has a digit, a sign, or a capital within is no word of a sentence.
+_SAID = re.compile(
+    r"\b(?P<start>(?:pass(?:word|wd|phrase|code)?|pwd|secret|token)"
+    r"[ \t]{1,4}(?:is|was|of)[ \t]{1,4})"
+    r"(?=[^\s\"'<>`]{0,200}?(?-i:[0-9@#$%^&*+=~]|[a-z][A-Z]))"
+    r"[^\s\"'<>`,;]{4,}+",
+    re.IGNORECASE,
+)
+
 _BASIC_AUTH = re.compile(
     r"(?P<start>\bbasic[ _-]?auth(?:entication|ori[sz]ation)?\b[\s:=]{1,8}"
     r"(?:[a-z]{1,20}[\s:=]{1,4}){0,3}?)"
@@ -176,6 +195,9 @@ _PATTERNS = (
     (("auth", "requirepass", "identified", "sshpass", "password", " -u", " --user"), _COMMAND),
     (("-p", "-a", "-w", "-u"), _SHORT_OPTION),
     (("basic",), _BASIC_AUTH),
+    (("://",), _SERVICE),
+    (("sess",), _SESSION),
+    (("pass", "pwd", "secret", "token"), _SAID),
 )
 """Of what the lower-case text must contain one, and what is replaced after its `start`."""
 

@@ -143,6 +143,14 @@ jdbc:postgresql://h/db?user=me&password={CANARY}
 Endpoint=sb://x/;SharedAccessKeyName=k;SharedAccessKey={CANARY}
 smtp://me%40corp:{CANARY}@mail
 <add key="password" value="{CANARY}"/>
+tgram://110201543:{CANARY}/12345678
+pover://user@{CANARY}/device
+slack://T1JJ3T3L2/{CANARY}/XTsG5zCmV
+discord://4174216298/{CANARY}?avatar=no
+curl https://x.example/?session={CANARY}42
+the password is {CANARY}, he said
+your passphrase was {CANARY}
+the token is {CANARY}
 :password => "{CANARY}"
 """.strip().split("\n")
 
@@ -209,6 +217,9 @@ author: Ana, authority=3, pinned: 2, passed=7, key: abc, primary_key=5
 ValueError: could not convert string to float: 'abc'
 https://example.org/watch?v=abc&list=PL1
 password=None
+the password is wrong, and the token was refused: a secret is needed
+session=3, and the password is required for user 12
+a session lasts 12 hours; the password is checked 3 times
 2026-01-31 12:00:00+00:00
 job_id=abc attempt=1 queue=default
 """.strip().split("\n")
