@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runner.flow_run import FlowRun
     from runner.handle import JobHandle, JobState
     from runner.on_arq.worker import Worker
+    from runner.partitions import Queue
     from runner.passing import Failed
     from runner.periodic.schedule import CatchUp, Periodic
     from runner.processes.fleet import Fleet
@@ -46,6 +47,7 @@ __all__ = [
     "JobState",
     "Node",
     "Periodic",
+    "Queue",
     "QueueClient",
     "QueueProgress",
     "Retry",
@@ -81,6 +83,7 @@ _MODULES = {
     "JobState": "handle",
     "Node": "flow",
     "Periodic": "periodic.schedule",
+    "Queue": "partitions",
     "QueueClient": "client",
     "QueueProgress": "batch_books",
     "Retry": "errors",

@@ -32,6 +32,7 @@ from runner.definition import JobDefinition, JobOptions
 from runner.enqueue import NONCE_DIGITS, Enqueue, Wiring
 from runner.errors import ArgumentsError, ConfigurationError, refuse
 from runner.handle import JobHandle
+from runner.partitions import Queue
 from runner.references import Input, put_in, taken_out
 from runner.schema import NotYetError
 
@@ -217,7 +218,7 @@ class BoundJob(Generic[P, R]):
             ],
             "leave copies out: nobody waits for a callback" if self._copies else None,
         )
-        return _under(job_id, self.request(args, kwargs))
+        return _under(self._request(*self.job.schema.check(args, kwargs), job_id=job_id))
 
     def planned(self, call: Call[R], job_id: str, wiring: Wiring) -> Enqueue:
         """
@@ -235,7 +236,7 @@ class BoundJob(Generic[P, R]):
             "leave copies out: nobody waits for a node" if self._copies else None,
         )
         checked = self.job.schema_without(wiring.parameters).check(call.args, call.kwargs)
-        return _under(job_id, self._request(*checked), wiring)
+        return _under(self._request(*checked, job_id=job_id), wiring)
 
     def _requests(self, calls: Iterable[Mapping[str, Any]]) -> list[Enqueue]:
         refuse(
@@ -265,10 +266,21 @@ class BoundJob(Generic[P, R]):
         """
         return self._request(*self.job.schema.check(args, kwargs))
 
-    def _request(self, checked_args: tuple[Any, ...], checked_kwargs: dict[str, Any]) -> Enqueue:
+    def _request(
+        self,
+        checked_args: tuple[Any, ...],
+        checked_kwargs: dict[str, Any],
+        *,
+        job_id: str | None = None,
+    ) -> Enqueue:
+        job_id = job_id or self._job_id or chance.new_id()
+        queue = self.queue
+        if isinstance(queue, Queue):
+            arguments = self.job.by_name(checked_args, checked_kwargs) if queue.by else {}
+            queue = queue.of_call(job_id, {**self.job.defaults, **arguments})
         return Enqueue(
-            queue=self.queue,
-            job_id=self._job_id or chance.new_id(),
+            queue=queue,
+            job_id=job_id,
             name=self.job.name,
             args=checked_args,
             kwargs=checked_kwargs,
@@ -280,9 +292,9 @@ class BoundJob(Generic[P, R]):
         )
 
 
-def _under(job_id: str, request: Enqueue, wiring: Wiring | None = None) -> Enqueue:
-    """Return *request* as a script enqueues it later."""
-    request.job_id, request.wiring = job_id, wiring
+def _under(request: Enqueue, wiring: Wiring | None = None) -> Enqueue:
+    """Return *request* as a script enqueues it later, under the id that it has."""
+    request.wiring = wiring
     request.batch_id = None
     request.unique, request.nonce = True, chance.new_id(NONCE_DIGITS)
     return request
@@ -393,9 +405,10 @@ def job(
     """
     Make a function a job of *queue*: a coroutine function, or a plain one that runs in a thread.
 
-    name: under which it is registered and enqueued; by default the function's own. max_retries,
-    timeout_s (seconds), backoff: instead of the queue's. keep_result_s: how long to keep its
-    result, in seconds; 0 not at all. redact: names of arguments that no log, report or page shows.
+    queue: its name, or a `Queue` in partitions. name: under which it is registered and enqueued; by
+    default the function's own. max_retries, timeout_s (seconds), backoff: instead of the queue's.
+    keep_result_s: how long to keep its result, in seconds; 0 not at all. redact: names of arguments
+    that no log, report or page shows.
 
     Raises:
         ConfigurationError: An option is out of its range, or a type of the signature cannot come

@@ -152,6 +152,12 @@ class JobDefinition:
         }
         return {**positional, **kwargs}
 
+    @functools.cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Values of the parameters that may be left out."""
+        own = list(inspect.signature(self.coroutine).parameters.values())[1:]
+        return {one.name: one.default for one in own if one.default is not inspect.Parameter.empty}
+
     def surplus(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
         """Return which of these arguments the coroutine has no parameters for; '+3' by position."""
         by_name, by_position = self._parameters

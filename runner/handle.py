@@ -21,6 +21,7 @@ from runner.errors import (
     UnreadableError,
     refuse,
 )
+from runner.partitions import in_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -213,6 +214,8 @@ class JobHandle(Generic[R]):
 
     def _refuse(self) -> None:
         refuse("handle", text("id", self.id), keys.queue_problem("queue", self.queue))
+        if len(in_partitions(self.queue)) > 1:
+            refuse("handle", f"the queue {self.queue} has partitions: give that of the job")
 
     def _unpack(self, own: Keys, data: bytes) -> R:
         key, reader = own.result_prefix + self.id, Reader()

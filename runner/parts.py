@@ -105,6 +105,8 @@ def checked_workers(given: Iterable[Any]) -> Sequence[type[WorkerSettings]]:
     """
     Return the settings classes in *given*, in which a list of them may stand for one.
 
+    Of a queue in partitions there is one for each.
+
     Raises:
         AppError: One is none or has no queue, or two have one queue, or two jobs one name.
     """
@@ -129,7 +131,7 @@ def checked_workers(given: Iterable[Any]) -> Sequence[type[WorkerSettings]]:
                     f"{_name(first.coroutine)} and {_name(job.coroutine)} are both named "
                     f"{job.name!r}: give one another name, by @job(name=…)"
                 )
-    return list(queues.values())
+    return [part for one in queues.values() for part in one.partitions()]
 
 
 def checked_schedule(
@@ -163,7 +165,8 @@ def configured(app: Parts, worker: type[WorkerSettings]) -> type[WorkerSettings]
     from runner.configuration.reporters import make_reporters
 
     settings, own, servers = app.settings, own_names(worker), app.servers
-    if "redis" in own and keys.own_name(worker.queue) not in servers.own:
+    names = {keys.own_name(worker.queue), keys.whole_queue(worker.queue)}
+    if "redis" in own and not names & servers.own.keys():
         servers = servers_of(servers.default, {**servers.own, worker.queue: worker.redis})
     here = servers.of(worker.queue)
 
@@ -207,13 +210,16 @@ def checked_servers(
         ConfigurationError: An address is none.
     """
     queues = {keys.own_name(one.queue): one for one in workers}
-    if unknown := [name for name in given if keys.own_name(name) not in queues]:
+    # A former partition may still have jobs on its server.
+    if unknown := [name for name in given if keys.whole_queue(name) not in queues]:
         raise AppError(
             f"REDIS_URLS names the queue {unknown[0]!r}, which is none of the application's: "
             f"choose from {', '.join(queues)}"
         )
     own: dict[str, Any] = {
-        name: one.redis for name, one in queues.items() if "redis" in own_names(one)
+        name: one.redis
+        for name, one in queues.items()
+        if "redis" in own_names(one) and keys.whole_queue(name) == name
     }
     return servers_of(default, own | {keys.own_name(name): url for name, url in given.items()})
 

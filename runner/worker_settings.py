@@ -31,6 +31,7 @@ from runner.on_arq import command as arq_command
 from runner.on_arq.job_function import JobFunction
 from runner.on_arq.worker import Worker
 from runner.options import WorkerLimits, WorkerOptions, number_problems
+from runner.partitions import in_partitions
 from runner.periodic.schedule import Periodic
 
 if TYPE_CHECKING:
@@ -102,6 +103,27 @@ class WorkerSettings(WorkerOptions):
         """
         ours = {name: options.pop(name) for name in _names(WorkerOptions) & options.keys()}
         return Worker(**cls._for_arq(replace(cls.as_options(), **ours)) | options)
+
+    @classmethod
+    def partitions(cls) -> list[type[WorkerSettings]]:
+        """
+        Return a settings class for each partition of the queue; of a plain queue, this class.
+
+        Each has its share of the slots, rounded up. The first has the schedule, since that says
+        what to enqueue and not where it runs.
+        """
+        return (
+            [cls] if len(in_partitions(cls.queue)) == 1 else [*map(cls.partition, cls.queue.names)]
+        )
+
+    @classmethod
+    def partition(cls, name: str) -> type[WorkerSettings]:
+        """Return a settings class for the partition *name*, which may be a former one."""
+        names = in_partitions(cls.queue)
+        own = {"queue": name, "concurrency": math.ceil(cls.concurrency / len(names))}
+        if name != names[0]:
+            own["schedule"] = ()
+        return type(cls.__name__, (cls,), {"__module__": cls.__module__, **own})
 
     @classmethod
     def _given_to_arq(cls) -> dict[str, Any]:
@@ -219,7 +241,9 @@ _LIKENESS = 0.8
 def _problem_with(job: object, queue: str) -> str | None:
     if not isinstance(job, Job | BoundJob):
         return f"jobs holds {shown(job)}: give jobs made by @job, and others as `functions`"
-    if keys.is_same_queue(job.queue, queue):
+    if keys.is_same_queue(job.queue, queue) or keys.is_same_queue(
+        job.queue, keys.whole_queue(queue)
+    ):
         return None
     name = job.name if isinstance(job, Job) else job.job.name
     return (

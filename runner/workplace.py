@@ -43,6 +43,8 @@ class Opened:
     redis: QueueClient
     services: Mapping[type[Any], Any]
     offloader: Offloader
+    former: Sequence[str] = ()
+    """Partitions that a queue no longer has, in which jobs are left."""
 
     def get(self, kind: type[T]) -> T:
         """Return the service of *kind*, as `ctx.get` does."""
@@ -81,7 +83,12 @@ class Opened:
         return max((float(getattr(one, name)) for one in own), default=set_here)
 
     def fleet(self, queues: Sequence[str]) -> Fleet:
-        """One worker for each of *queues*; they share services and processes for offloaded work."""
+        """
+        One worker for each of *queues*; they share services and processes for offloaded work.
+
+        With a queue, those of its former partitions are worked, too.
+        """
+        from runner.broker.keys import whole_queue
         from runner.parts import configured, with_own_resources
         from runner.processes.fleet import Fleet
         from runner.worker_settings import inherited
@@ -90,6 +97,13 @@ class Opened:
         async def shared() -> AsyncIterator[Mapping[type[Any], Any]]:
             yield self.services
 
+        classes = {one.queue: one for one in self.app.workers}
+        chosen = [one for name, one in classes.items() if name in queues]
+        chosen += [
+            classes[whole].partition(name)
+            for name in self.former
+            if (whole := whole_queue(name)) in queues
+        ]
         return Fleet(
             [
                 configured(self.app, one).worker(
@@ -98,8 +112,7 @@ class Opened:
                     prepare=inherited(one, "prepare"),
                     handle_signals=False,
                 )
-                for one in self.app.workers
-                if one.queue in queues
+                for one in chosen
             ]
         )
 
@@ -166,7 +179,18 @@ async def opened(app: Parts) -> AsyncIterator[Opened]:
             # Each of its processes starts when it is first needed.
             offloader = Offloader(settings.runner.offload_processes)
             stack.push_async_callback(offloader.close)
-        yield Opened(app, settings, client, services, offloader)
+        yield Opened(app, settings, client, services, offloader, await _former(app, client))
+
+
+async def _former(app: Parts, client: QueueClient) -> Sequence[str]:
+    """Return what was a partition of one of the application's queues, and still is in use."""
+    from runner.broker.announced import QueuesInSight
+    from runner.broker.keys import whole_queue
+
+    own = app.queues
+    in_sight = QueuesInSight(client, own)
+    await in_sight.look()
+    return [name for name in in_sight if name not in own and whole_queue(name) in own]
 
 
 @asynccontextmanager

@@ -82,10 +82,13 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runner.checks import shown
 from runner.errors import ConfigurationError, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RUNNING_SUFFIX = ":running"
 HOLDERS_SUFFIX = ":holders"
@@ -131,7 +134,14 @@ _ARQ_QUEUE = "arq:queue:"
 _PREFIX = re.compile(r"(?!arq:)[A-Za-z0-9][A-Za-z0-9._-]{0,99}:")
 _KEPT_QUEUE_KEYS = 1024
 
-_QUEUE_NAME = re.compile(r"/[^\ud800-\udfff]{1,500}|[A-Za-z0-9._-]{1,500}")  # `/…` is a whole key
+PARTITION = "~"
+"""Stands before the number of a queue's partition: `mail~1` is one of `mail`."""
+
+# `/…` is a whole key
+_QUEUE_NAME = re.compile(
+    rf"/[^\ud800-\udfff]{{1,500}}|[A-Za-z0-9._-]{{1,500}}(?:{PARTITION}[1-9][0-9]{{0,3}})?"
+)
+_OF_PARTITION = re.compile(rf"{PARTITION}[1-9][0-9]{{0,3}}\Z")
 _TAKEN_NAMES = frozenset(suffix[1:] for suffix in (*SUFFIXES, HEALTH_SUFFIX))
 """As queues these would share keys with arq's own queue, `arq:queue`."""
 
@@ -301,6 +311,16 @@ def prefix_problem(name: str, prefix: object) -> str | None:
 def own_name(queue: str) -> str:
     """Return the name of *queue*, which may be written as stock arq's key."""
     return queue.removeprefix(_ARQ_QUEUE)
+
+
+def whole_queue(queue: str) -> str:
+    """Return the name of the queue of which *queue* is a partition; else its own."""
+    return _OF_PARTITION.sub("", own_name(queue))
+
+
+def partitions_among(queues: Iterable[str], name: str) -> list[str]:
+    """Return those of *queues* that *name* means: the queue, and its partitions."""
+    return [one for one in queues if name in {one, whole_queue(one)}]
 
 
 def is_same_queue(one: str, other: str) -> bool:

@@ -13,7 +13,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runner.broker.keys import own_name, queue_problem
+from runner.broker.keys import own_name, queue_problem, whole_queue
 from runner.broker.location import is_same, location, shown
 from runner.errors import ConfigurationError, refuse
 
@@ -40,16 +40,18 @@ class Servers:
 
     def of(self, queue: str) -> Address:
         """
-        Return where *queue* is.
+        Return where *queue* is; a partition is where its queue is, unless something else is said.
 
         Raises:
             ConfigurationError: Two settings classes say different things.
         """
-        name = own_name(queue)
-        found = self.own.get(name)
-        if found is None and self.declares:
-            found = _declared(name)
-        return self.default if found is None else found
+        for name in dict.fromkeys((own_name(queue), whole_queue(queue))):
+            found = self.own.get(name)
+            if found is None and self.declares:
+                found = _declared(name)
+            if found is not None:
+                return found
+        return self.default
 
     @property
     def each(self) -> list[Address]:

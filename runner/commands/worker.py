@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.broker.keys import partitions_among
 from runner.commands.completion import named
 from runner.commands.run_command import run_service
 
@@ -108,8 +109,11 @@ def _known(host: Host, queues: tuple[str, ...]) -> list[str]:
     known = ", ".join(host.queues)
     if not queues:
         raise click.UsageError(f"Name one or more queues: {known}.")
+    chosen: dict[str, None] = {}
     for queue in queues:
-        if queue not in host.queues:
+        some = partitions_among(host.queues, queue)
+        if not some:
             own = "" if host.folder else _OF_ONE_S_OWN
             raise click.UsageError(f"There is no queue {queue!r}; choose from {known}{own}")
-    return list(dict.fromkeys(queues))
+        chosen.update(dict.fromkeys(some))
+    return list(chosen)

@@ -9,6 +9,7 @@ from runner.codec import decode
 from runner.decorator import BoundJob, Job
 from runner.errors import JobFailedError, ResultNotFoundError, refuse
 from runner.handle import JobHandle, JobState
+from runner.partitions import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +58,12 @@ class Statuses:
             job = one.job if isinstance(one, BoundJob) else one
             if job.name in self._jobs:
                 refuse("job_states", f"two jobs are named {job.name}")
+            if isinstance(one.queue, Queue) and one.queue.by is not None:
+                refuse(
+                    "job_states",
+                    f"{job.name} goes into a partition by {one.queue.by!r}, which no id tells: "
+                    "partition its queue by the id, or keep the handle's queue",
+                )
             self._jobs[job.name] = (job, one.queue)
 
     async def of(self, name: str, job_id: str) -> JobStatus:
@@ -92,7 +99,7 @@ class Statuses:
         if found is None:
             raise UnknownJobError(f"no job is named {name!r} here")
         job, queue = found
-        return JobHandle(job_id, queue, job=job)
+        return JobHandle(job_id, queue.of(job_id) if isinstance(queue, Queue) else queue, job=job)
 
 
 def _status(

@@ -38,6 +38,7 @@ from runner.on_arq.function import ArqRules, learn_plain
 from runner.on_arq.job_function import JobFunction
 from runner.on_arq.results import result_writer
 from runner.options import WorkerOptions
+from runner.partitions import in_partitions
 from runner.periodic.poller import Poller
 from runner.periodic.turns import Turns
 from runner.sealing import ring
@@ -90,6 +91,12 @@ class Worker(arq.worker.Worker):
         handle_signals: bool = True,
         **arq_options: Any,
     ) -> None:
+        if runner is not None and len(in_partitions(runner.queue)) > 1:
+            raise ConfigurationError(
+                f"the queue {runner.queue} has {len(in_partitions(runner.queue))} partitions, each "
+                "with a worker of its own: give the settings class to App(workers=[…]), or run "
+                "those of its `partitions()`"
+            )
         here = machine.this()
         self.id = f"{here.host}:{here.pid}:{chance.new_id(6)}"
         self._redis_clock = RedisClock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner.broker.keys import partitions_among
 from runner.errors import ConfigurationError
 from runner.operations.actions import known_queue
 from runner.operations.job import find_queue
@@ -52,9 +53,14 @@ class OperatorSession:
 
     def chosen_queues(self, names: Sequence[str]) -> Sequence[str]:
         """
-        Return *names*, or every queue if there are none.
+        Return *names*, or every queue if there are none; a queue's name means its partitions, too.
 
         Raises:
             ConfigurationError: One of them is not a queue.
         """
-        return [known_queue(self.queues, name) for name in names] or self.queues
+        chosen: dict[str, None] = {}
+        for name in names:
+            # A queue that is away, or is none, has its own error.
+            some = partitions_among(self.queues, name) or [known_queue(self.queues, name)]
+            chosen.update(dict.fromkeys(some))
+        return list(chosen) or self.queues

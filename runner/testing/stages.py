@@ -14,6 +14,7 @@ from runner.errors import ConfigurationError
 from runner.middleware import Middleware, compose
 from runner.middleware.timeout import Timeout
 from runner.middleware.validation import Validation
+from runner.partitions import in_partitions
 from runner.worker.attempt import Attempts, call
 from runner.worker.claim import Claim
 from runner.worker.held import Held
@@ -62,7 +63,7 @@ class Stages:
         self._resources = resources
         self._middleware = middleware
         self._options = options
-        self._workers = {worker.queue: worker for worker in workers}
+        self._workers = {name: worker for worker in workers for name in in_partitions(worker.queue)}
         self._once = once
         self._attempts: dict[str, Attempts] = {}
         self._policies: dict[str, Callable[[JobDefinition], Policy]] = {}
