@@ -112,9 +112,8 @@ class WorkerSettings(WorkerOptions):
         Each has its share of the slots, rounded up. The first has the schedule, since that says
         what to enqueue and not where it runs.
         """
-        return (
-            [cls] if len(in_partitions(cls.queue)) == 1 else [*map(cls.partition, cls.queue.names)]
-        )
+        names = in_partitions(cls.queue)
+        return [cls] if len(names) == 1 else [cls.partition(name) for name in names]
 
     @classmethod
     def partition(cls, name: str) -> type[WorkerSettings]:
