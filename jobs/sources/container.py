@@ -8,6 +8,7 @@ written as such, whatever the spreadsheet shows.
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 import zlib
 from datetime import UTC, date, datetime, time, timedelta
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 _MAGIC = b"PK\x03\x04"
 _WORKBOOK = "xl/workbook.xml"
 _MOST_FILES = 1000
+_STEP_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_CELL = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
+_LONGEST_CELL = 16
+_MOST_CELLS = 20_000_000
+"""Half a gigabyte in the library's hands."""
+
 _AGAIN = "Download it again"
 
 
@@ -56,6 +63,7 @@ def texts_in(location: str) -> list[Document]:
         with zipfile.ZipFile(location) as archive:
             _check(location, archive.infolist())
             if _WORKBOOK in archive.namelist():
+                _check_cells(location, archive)
                 found = list(_sheets(location))
             else:
                 found = list(_files(location, archive))
@@ -74,6 +82,41 @@ def _check(location: str, files: Sequence[zipfile.ZipInfo]) -> None:
         raise SourceError(location, "is encrypted", "Unpack it")
     if (size := sum(each.file_size for each in files)) > MAX_BYTES:
         raise SourceError(location, f"unpacks to {size_in_words(size)}", "Unpack it")
+
+
+def _check_cells(location: str, archive: zipfile.ZipFile) -> None:
+    """
+    Refuse a sheet with cells so far apart that all between would not fit into memory.
+
+    The library makes room for each of those, and ends the process where there is none.
+    """
+    for each in archive.infolist():
+        if not each.filename.endswith(".xml"):
+            continue
+        columns: set[bytes] = set()
+        last_row, end = 0, b""
+        with archive.open(each) as file:
+            while chunk := file.read(_STEP_BYTES):
+                if cells := _CELL.findall(end + chunk):
+                    letters, digits = zip(*cells, strict=True)
+                    columns.update(letters)
+                    last_row = max(last_row, *map(int, digits))
+                end = chunk[-_LONGEST_CELL:]
+        last = max(columns, key=lambda one: (len(one), one), default=b"").decode()
+        if (size := _column(last) * last_row) > _MOST_CELLS:
+            raise SourceError(
+                location,
+                f"has a sheet of {counted(size, 'cell')}, up to {last}{last_row}",
+                "Delete what stands far from the table, or save the table as CSV",
+            )
+
+
+def _column(letters: str) -> int:
+    """The number of a column, from 1: A, …, Z, AA, …."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
 
 
 def _files(location: str, archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:

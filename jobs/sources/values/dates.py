@@ -84,6 +84,8 @@ _OFFSETS = {
 _CENTURY_TURNS = 70
 _LETTERS = 3
 _PLAIN_LETTERS = str.maketrans("äçéûüşğıńśź", "aceuusginsz")
+_HOURS_IN_A_DAY = 24
+_MINUTES_IN_AN_HOUR = 60
 _MONTHS_IN_A_YEAR = 12
 _NOON = 12
 _MONTH_DAYS = 31
@@ -310,8 +312,11 @@ def _offset(zone: str) -> float | None:
     """Hours before UTC's; None for a name that is no zone's."""
     digits = zone.removeprefix("utc").removeprefix("gmt").replace(":", "")
     if digits[:1] in "+-" and len(digits) == 5:  # noqa: PLR2004 -- a sign and four digits
-        hours = int(digits[1:3]) + int(digits[3:]) / 60
-        return -hours if digits[0] == "-" else hours
+        hours, minutes = int(digits[1:3]), int(digits[3:])
+        if hours >= _HOURS_IN_A_DAY or minutes >= _MINUTES_IN_AN_HOUR:
+            return None
+        offset = hours + minutes / _MINUTES_IN_AN_HOUR
+        return -offset if digits[0] == "-" else offset
     return _OFFSETS.get(zone)
 
 

@@ -39,6 +39,8 @@ def read(*cells: str, **kept: object) -> list[str | None]:
         ("Sun, 09 Jul 2023 04:00:00 EST", "2023-07-09 09:00"),
         ("Sun Jul  9 04:00:00 2023", "2023-07-09 04:00"),
         ("9\u00a0Ju\u00adli 2023", "2023-07-09 00:00"),
+        ("9 Jul 2023 10:00 +9999", None),
+        ("9 Jul 2023 10:00 -0060", None),
         ("\u0668", None),
         ("1/2", None),
         ("Jul 9", None),
