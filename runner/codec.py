@@ -10,15 +10,16 @@ A body is one JSON object with arq's keys
 and, beside them, keys of ours that arq ignores, present only when set:
 
     b   id of the batch that the job belongs to
-    tp  W3C traceparent of the caller
+    tp  W3C traceparent of the caller; of the job that enqueued it, if that is in no other trace
     n   random digits, if the caller chose the id: they distinguish a call that is repeated after a
         lost reply from another caller's of the same millisecond
     in  of a node of a flow: what it gets from others; see `passing`
     out of a node of a flow whose result others need: paths to lists in it
 
-A result has arq's keys `t f a k et s r st ft q id`, `w` (the worker) and `due` (Unix ms). If the
-job succeeded at once, it also has the other keys of its body. If `s` (success) is false, `r` is an
-object `{"error": type, "message": …, "traceback": …}`: exceptions travel as data.
+A result has arq's keys `t f a k et s r st ft q id`, `w` (the worker), `due` (Unix ms), and `b` and
+`tp` of its body. If the job succeeded at once, it also has the other keys of its body. If `s`
+(success) is false, `r` is an object `{"error": type, "message": …, "traceback": …}`: exceptions
+travel as data.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runner import chance, wall_clock
 from runner.codec import encode, encode_job
+from runner.lineage import passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,9 @@ current_batch: ContextVar[str | None] = ContextVar("current_batch", default=None
 
 current_trace: ContextVar[str | None] = ContextVar("current_trace", default=None)
 """The W3C traceparent that jobs enqueued from now on continue."""
+
+current_job: ContextVar[tuple[str, int] | None] = ContextVar("current_job", default=None)
+"""The job that runs here: its id, and when it was enqueued, Unix ms."""
 
 
 @dataclass(slots=True)
@@ -71,6 +75,9 @@ class Enqueue:
             self.batch_id = current_batch.get()
         if self.trace is None:
             self.trace = current_trace.get() or _traceparent_of_span()
+            by = current_job.get()
+            if by is not None:
+                self.trace = passed_on(self.trace, *by)
         if self.nonce is None and self.unique:
             self.nonce = chance.new_id(NONCE_DIGITS)
 

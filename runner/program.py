@@ -78,6 +78,11 @@ _OF_RUNNER: Final = {
         ),
         ("why", "why:why", "Say why the job JOB_ID is not running yet, and what to do about it."),
         (
+            "run-of",
+            "run_of:run_of",
+            "Show what led to the job JOB_ID and what followed; or a batch or flow, by its id.",
+        ),
+        (
             "enqueue",
             "enqueue:enqueue",
             "Enqueue JOB; its arguments are checked against its signature.",

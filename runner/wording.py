@@ -6,11 +6,24 @@ from datetime import UTC, datetime, timedelta
 
 from runner import wall_clock
 
+_ahead = timedelta()
+
 NOTHING = "–"
 """Stands where nothing is known."""
 
 _THOUSAND, _KIB = 1_000, 1_024
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+def count_ages_from(redis_now: datetime) -> None:
+    """Count ages by Redis's clock from now on, in this process: this machine's may be wrong."""
+    global _ahead  # noqa: PLW0603 -- a process has one clock
+    _ahead = redis_now - wall_clock.now()
+
+
+def now() -> datetime:
+    """Return the time by which ages are counted: Redis's, once it is known."""
+    return wall_clock.now() + _ahead
 
 
 def counted(number: int, word: str) -> str:
@@ -67,14 +80,14 @@ def milliseconds(ms: float | None) -> str:
 
 def elapsed(since: datetime | None) -> str:
     """How long ago *since* was, in a column whose heading says so."""
-    return NOTHING if since is None else span((wall_clock.now() - since).total_seconds())
+    return NOTHING if since is None else span((now() - since).total_seconds())
 
 
 def ago(when: datetime | None) -> str:
     """How long ago *when* was, or how far ahead it is: 4 min 10 s ago, in 3 h."""
     if when is None:
         return NOTHING
-    seconds = int((wall_clock.now() - when).total_seconds())
+    seconds = int((now() - when).total_seconds())
     if seconds == 0:
         return "now"
     return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
@@ -82,7 +95,7 @@ def ago(when: datetime | None) -> str:
 
 def due(when: datetime | None) -> str:
     """How far ahead *when* is, or that it has come: in 3 h, due."""
-    return "due" if when is not None and when <= wall_clock.now() else ago(when)
+    return "due" if when is not None and when <= now() else ago(when)
 
 
 def time_of_day(when: datetime | None) -> str:

@@ -229,9 +229,12 @@ async def session(app: Parts, client: QueueClient) -> OperatorSession:
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
     from runner.operations.session import OperatorSession
+    from runner.periodic.poller import redis_now
+    from runner.wording import count_ages_from
 
     in_sight = QueuesInSight(client, app.queues)
     await in_sight.look()
+    count_ages_from(await redis_now(client))
     for one in in_sight.away:
         _log.warning("%s", one)
     return OperatorSession(

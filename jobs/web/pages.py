@@ -33,6 +33,7 @@ from jobs.run_analytics import run_analytics
 from jobs.scheduling import write_interval
 from jobs.sync_channel import sync_channel
 from jobs.web.adding import adding_routes
+from jobs.web.runs import run_routes
 from jobs.web.schedules import ChannelSchedules, schedule_endpoints, schedule_routes
 from jobs.web.styles import asset_routes, fingerprint
 from runner.enqueuer import Enqueuer
@@ -93,6 +94,7 @@ def channel_pages(dashboard: Dashboard, services: Services) -> Extension:
             *_list_routes(dashboard, services.store),
             *_channel_routes(dashboard, services.store),
             *adding_routes(dashboard, services, sync),
+            *run_routes(dashboard, services.store),
             *_file_routes(services),
             *schedule_routes(dashboard, schedules),
         ),

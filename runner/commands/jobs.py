@@ -253,8 +253,9 @@ async def _act_on(host: Host, job_ids: Sequence[str], request: Request) -> int:
 
 
 async def _act_on_all(host: Host, chosen: _Chosen, request: Request, *, yes: bool) -> int:
-    from runner.operations.bulk import Selection, count
+    from runner.operations.bulk import Selection, count, refuse_idle
 
+    refuse_idle(request, chosen.states)
     async with host.operator_session() as session:
         selections = [
             Selection(queue, state, chosen.where)

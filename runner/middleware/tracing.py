@@ -9,7 +9,6 @@ also a span of that trace. Nothing here imports OpenTelemetry: configuring it lo
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ import structlog
 from runner.codec import ErrorRecord
 from runner.ending import Kind
 from runner.enqueue import current_trace
+from runner.lineage import trace_id
 from runner.redaction import hiding
 
 if TYPE_CHECKING:
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
     from runner.context import Context
     from runner.middleware import Handler
-
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
-
-
-def trace_id(traceparent: str | None) -> str | None:
-    """Return the trace id of a W3C traceparent, None if it is invalid."""
-    found = _TRACEPARENT.match(traceparent) if traceparent else None
-    return found[1] if found else None
 
 
 def tracing(ctx: Context, call_next: Handler, /) -> Awaitable[Any]:

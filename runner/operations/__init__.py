@@ -4,14 +4,19 @@ What an operator sees and does: one read model for pages, JSON API, terminal and
     queues        jobs by state, oldest wait, pauses; depth over time
     jobs          a queue's jobs by state, filtered, page by page
     listing       one list of jobs over all queues and states
+    searching     a search that goes on while nobody looks
+    offers        what may be typed into the search: badges, and values of the last jobs
     groups        failed jobs by job and error
     search        which jobs match a filter
     paging        a sorted set of jobs, read piece by piece
     job           one job in full: attempts, result, progress, holder
+    runs          what a job led to, a batch or a flow, as one graph; run_jobs: its jobs in any
+                  state; run_tree: which led to which
     why           why a job is not running yet, in one sentence
     processes     who works: processes, their workers and what they run
     schedules     periodic jobs: last and next run, missed ticks
     fleet         processes, and those to look at first: silent, blocked, of another release
+    one_worker    one of them: how it is, what it runs, what it ran
     snapshot      what stands in Redis at one moment, read once
     findings      what is wrong, the worst first: for overview, `top` and doctor
     metrics       throughput, failures and durations of each job

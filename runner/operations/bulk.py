@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from runner import chance, clock
 from runner.broker import keys
 from runner.broker.reading import Reader, cut, hashes, shown_id
+from runner.errors import ConfigurationError
 from runner.handle import JobState
 from runner.operations.actions import have_ids_back
 from runner.operations.jobs import matching
 from runner.operations.paging import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
     from runner.operations.actions import Operator, Request
@@ -123,6 +126,22 @@ async def count(
             if jobs >= _COUNTED or clock.monotonic() >= until:
                 return Count(jobs, is_exact=False)
     return Count(jobs, is_exact=True)
+
+
+def refuse_idle(request: Request, states: Sequence[JobState]) -> None:
+    """
+    Return if the action does something to jobs in one of *states*.
+
+    Raises:
+        ConfigurationError: It does not.
+    """
+    verb = request.verb
+    if not verb.acts_in.intersection(states):
+        able = ", ".join(one for one in JobState if one in verb.acts_in)
+        raise ConfigurationError(
+            f"{verb.name} does nothing to jobs that are {' or '.join(states)}: it acts on those "
+            f"that are {able}; nothing was done"
+        )
 
 
 @dataclass(slots=True)

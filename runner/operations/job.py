@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any, cast
 
@@ -115,7 +115,8 @@ class JobView:
         running: The attempt that runs.
         succeeded: Whether it succeeded; null until it is done, and once its result is gone.
         result: What it returned, without secrets, long texts cut.
-        kept_until: When it is forgotten, if it is done; null if it is kept until somebody acts.
+        kept_until: When it is forgotten, if it is done; if it is dead, as a worker of its queue
+            says; null if it is kept until somebody acts, or nobody can tell.
         unreadable: What of the job cannot be read, and why; empty if all can.
     """
 
@@ -203,7 +204,8 @@ async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobVie
         if found.state() is not JobState.UNKNOWN:
             is_held = found.state() is JobState.RUNNING
             running = await _running(redis, queue, job_id) if is_held else None
-            return _view(queue, job_id, found, running, catalog)
+            view = _view(queue, job_id, found, running, catalog)
+            return view if view.died_at is None else await _with_age(redis, view)
     return None
 
 
@@ -232,6 +234,14 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.eval(LOOK, len(names), *names, *arguments)
         *plain, looked = await answers(pipe)
     return _Found(member, reader, own, *map(reader.known, plain), *seen(names, looked))
+
+
+async def _with_age(redis: Redis, view: JobView) -> JobView:
+    """Return a dead job with when it is trimmed: who keeps them shortest trims first."""
+    ages = [one.dead_max_age_s for one in await workers_of(redis, view.queue) if one.dead_max_age_s]
+    if not ages or view.died_at is None or view.state is not JobState.DEAD:
+        return view
+    return replace(view, kept_until=moment(view.died_at.timestamp() * 1000 + min(ages) * 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,21 +283,42 @@ class _Found:
         return self.lease_ms > 0
 
     def state(self) -> JobState:
-        if self.due_ms is not None:
-            if self.token is not None or self.is_held:
-                return JobState.RUNNING
-            if self.due_ms <= self.now_ms:
-                return JobState.READY
-            return JobState.SCHEDULED if self.retry_ms is None else JobState.RETRYING
-        if self.parked_ms is not None:
-            return JobState.PARKED
-        if self.died_ms is not None:
-            return JobState.DEAD
-        is_known = self.result is not None or self.done_ms is not None
-        return JobState.DONE if is_known else JobState.UNKNOWN
+        return state_of(
+            now_ms=self.now_ms,
+            due_ms=self.due_ms,
+            is_held=self.token is not None or self.is_held,
+            is_retry=self.retry_ms is not None,
+            is_parked=self.parked_ms is not None,
+            is_dead=self.died_ms is not None,
+            has_ended=self.result is not None or self.done_ms is not None,
+        )
 
     def key(self, prefix: str) -> bytes:
         return prefix.encode() + self.member
+
+
+def state_of(
+    *,
+    now_ms: float,
+    due_ms: float | None,
+    is_held: bool,
+    is_retry: bool,
+    is_parked: bool,
+    is_dead: bool,
+    has_ended: bool,
+) -> JobState:
+    """Return the state of a job by where it stands; due_ms: None: it is in no queue."""
+    if due_ms is not None:
+        if is_held:
+            return JobState.RUNNING
+        if due_ms <= now_ms:
+            return JobState.READY
+        return JobState.RETRYING if is_retry else JobState.SCHEDULED
+    if is_parked:
+        return JobState.PARKED
+    if is_dead:
+        return JobState.DEAD
+    return JobState.DONE if has_ended else JobState.UNKNOWN
 
 
 async def _running(redis: Redis, queue: str, job_id: str) -> RunningJob | None:
@@ -333,8 +364,8 @@ def _view(
         attempts_spent=spent,
         attempts_made=attempts_made(state, spent),
         crashes=crash_count(found.crashes),
-        batch_id=_short(envelope.batch_id if envelope else None),
-        trace=_short(envelope.trace if envelope else None),
+        batch_id=_short(envelope.batch_id if envelope else result.text("b") or None),
+        trace=_short(envelope.trace if envelope else result.text("tp") or None),
         raw=None if envelope else _raw(found.body),
         unknown=found.unknown is not None,
         abort_asked=found.abort_ms is not None,

@@ -29,6 +29,8 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         + (f", {view.attempts_spent} failed" * bool(view.attempts_spent))
         + (f", {view.crashes} lost" * bool(view.crashes)),
     }
+    if view.kept_until is not None:
+        found["kept until"] = local_time(view.kept_until)
     if view.progress is not None:
         found["progress"] = progress(view.progress)
     if view.succeeded:

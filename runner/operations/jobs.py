@@ -81,7 +81,7 @@ class Row:
         message: Message of the last attempt's error.
         unreadable: What of the job cannot be read, and why; empty if all can.
         key: Id of the job in Redis.
-        place: Its place in its list; empty if it stands in none of its own.
+        place: Its place in its list.
     """
 
     job_id: str
@@ -117,7 +117,7 @@ class Page:
 
     Attributes:
         rows: The jobs.
-        total: All jobs in that state, whatever the filter.
+        total: All jobs in that state, and in the time that the filter names; whatever else it asks.
         searched: Jobs that were compared with the filter.
         after: Position where the next page starts; null on the last page.
         oldest_first: Whether the job that is due first comes first; if not, the one that died or
@@ -144,20 +144,23 @@ async def list_jobs(
     limit: int = PAGE,
     for_s: float = _SEARCHED_FOR_S,
     sort: Sort | None = None,
+    with_suspects: bool = True,
 ) -> Page:
     """
     List the next *limit* jobs of *queue* in *state* that fit *where*.
 
     Those due first come first; of dead and done jobs, the last ones; or as *sort* says. for_s: how
-    long it may search.
+    long it may search. with_suspects: begin with those that wait apart.
 
     Raises:
         ConfigurationError: *after* is from no page, or jobs in *state* cannot be listed.
     """
     where, redis = where or Filter(), at(redis, queue)
     if state is JobState.RUNNING:
-        return await _running_page(redis, queue, catalog, where, limit, sort)
-    window = await Window.of(redis, queue, state, until_now=False, sort=sort)
+        return await _running_page(redis, queue, catalog, where, limit, sort, after)
+    window = await Window.of(
+        redis, queue, state, until_now=False, sort=sort, since=where.since, until=where.until
+    )
     position = Position.read(after) if after else None
     rows: list[Row] = []
     searched, until = 0, clock.monotonic() + for_s
@@ -166,7 +169,7 @@ async def list_jobs(
         step = limit + 1
     reader = _Reader(redis, queue, state, catalog, where)
     # There are few, and they are due before nearly all others: they stand on the first page.
-    apart = [] if position else await window.suspects(max(1, limit // 2))
+    apart = [] if position or not with_suspects else await window.suspects(max(1, limit // 2))
     rows += [row for row, _ in await reader.rows(apart)]
 
     def page(after: Position | None) -> Page:
@@ -208,7 +211,7 @@ async def matching(
         page = await _running_page(redis, queue, catalog, where, _RUNNING_AT_MOST)
         yield [row.key for row in page.rows]
         return
-    window = await Window.of(redis, queue, state)
+    window = await Window.of(redis, queue, state, since=where.since, until=where.until)
     position: Position | None = None
     sieve, reader = Sieve(where, state), _Reader(redis, queue, state, catalog, where)
     for apart in _batches(await window.suspects(_SEARCHED), _STEP):
@@ -413,6 +416,7 @@ async def _running_page(  # noqa: PLR0917 -- as the list was asked for
     where: Filter,
     limit: int,
     sort: Sort | None = None,
+    after: str | None = None,
 ) -> Page:
     """Read all running jobs, up to a bound: there are no more than slots."""
     key = keys.of(redis).queue_key(queue) + keys.RUNNING_SUFFIX
@@ -447,19 +451,34 @@ async def _running_page(  # noqa: PLR0917 -- as the list was asked for
             attempts=running.attempt - 1 if running else 0,
             progress=running.progress if running else None,
             worker=worker_of(shown_id(token)),
+            place=str(_began(running.started_at if running else None, member)),
         )
         if _fits(row, where):
             rows.append(row)
     newest_first = is_newest_first(JobState.RUNNING, sort)
-    rows.sort(key=lambda row: row.at or NEVER, reverse=newest_first)
+    rows.sort(key=lambda row: _began(row.at, row.key), reverse=newest_first)
+    if after:
+        rows = [row for row in rows if _comes_after(row, Position.read(after), newest_first)]
     return Page(
         rows[:limit],
         max(total, len(held)),
         len(held),
-        None,
+        rows[limit - 1].place if len(rows) > limit else None,
         oldest_first=not newest_first,
         unreadable=of_queue.unreadable,
     )
+
+
+def _began(at: datetime | None, member: bytes) -> Position:
+    """The place of a running job among others: in no set of Redis, but by when it started."""
+    return Position((at or NEVER).timestamp(), member)
+
+
+def _comes_after(row: Row, place: Position, newest_first: bool) -> bool:  # noqa: FBT001 -- as sorted
+    mine, other = _began(row.at, row.key), place._replace(is_before=False)
+    if mine == other:
+        return place.is_before
+    return (mine < other) is newest_first
 
 
 async def started_by_job(redis: Redis, queue: str) -> dict[str, RunningJob]:

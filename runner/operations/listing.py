@@ -20,7 +20,7 @@ from runner.broker.reading import NEVER
 from runner.errors import ConfigurationError
 from runner.handle import JobState
 from runner.operations.jobs import PAGE, list_jobs
-from runner.operations.paging import Sort, is_newest_first
+from runner.operations.paging import Position, Sort, is_newest_first
 from runner.operations.search import Filter
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ class Listing:
         rows: The jobs.
         searched: Jobs that were compared with the filter, those of the pages before included.
         after: Where the next page starts; null on the last page.
+        before: Where the page before ends; null on the first page.
         unreadable: What cannot be read, and why; empty if all can.
     """
 
     rows: list[Row]
     searched: int
     after: str | None
+    before: str | None = None
     unreadable: str = ""
 
 
@@ -86,6 +88,15 @@ class _Place:
             pass
         raise ConfigurationError("that is not a place in the list; start from the top")
 
+    def turned(self) -> _Place:
+        """Return this place for those who read in the other direction."""
+        places = ["" if one is None else None if not one else _turned(one) for one in self.places]
+        return _Place(self.state, places, self.searched)
+
+
+def _turned(place: str) -> str:
+    return str(Position.read(place).turned())
+
 
 async def listing(
     redis: Redis,
@@ -95,6 +106,7 @@ async def listing(
     *,
     where: Filter | None = None,
     after: str | None = None,
+    before: str | None = None,
     limit: int = PAGE,
     for_s: float = LOOKED_FOR_S,
     sort: Sort | None = None,
@@ -102,14 +114,20 @@ async def listing(
     """
     List the next *limit* jobs of *queues* in *states* that fit *where*.
 
-    for_s: how long a search may take before it stops, to go on from its `after`. sort: which come
-    first within a state.
+    before: list the last ones before that place instead; the first page, if there are fewer. for_s:
+    how long a search may take before it stops, to go on from its `after`. sort: which come first
+    within a state.
 
     Raises:
-        ConfigurationError: *after* is from no page.
+        ConfigurationError: *after* or *before* is from no page.
     """
     where = where or Filter()
     asked = [state for state in ORDER if state in states]
+    if before:
+        back = _Back(redis, queues, asked, catalog, where, limit, sort)
+        page = await back.listing(before, for_s=for_s)
+        if page is not None:
+            return page
     place = _Place.read(after, len(queues)) if after else _Place(0, [""] * len(queues), 0)
     rows: list[Row] = []
     problems: list[str] = []
@@ -127,7 +145,63 @@ async def listing(
         if len(rows) >= limit:
             break
     more = str(place) if place.state < len(asked) else None
-    return Listing(rows, place.searched, more, "; ".join(dict.fromkeys(filter(None, problems))))
+    return Listing(rows, place.searched, more, after or None, _joined(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """Reads the list from a place to its top."""
+
+    redis: Redis
+    queues: Sequence[str]
+    asked: Sequence[JobState]
+    catalog: Catalog
+    where: Filter
+    limit: int
+    sort: Sort | None
+
+    async def listing(self, before: str, *, for_s: float) -> Listing | None:
+        """Return the page that ends there; None if the top comes first."""
+        place = _Place.read(before, len(self.queues)).turned()
+        until = clock.monotonic() + for_s
+        rows, problems = await self._read(place, self.limit, until)
+        behind = _Place(place.state, [*place.places], place.searched)
+        more, _ = await self._read(behind, 1, until)
+        if behind.state < 0 and not more:
+            return None
+        return Listing(rows[::-1], place.searched, before, str(place.turned()), _joined(problems))
+
+    async def _read(self, place: _Place, limit: int, until: float) -> tuple[list[Row], list[str]]:
+        """Read upwards, the nearest first; *place* moves on, above the first state at the top."""
+        rows: list[Row] = []
+        problems: list[str] = []
+        while place.state >= 0 and len(rows) < limit:
+            if place.state < len(self.asked):
+                state = self.asked[place.state]
+                sort = Sort.OLDEST if is_newest_first(state, self.sort) else Sort.NEWEST
+                found = await _merged(
+                    self.redis,
+                    self.queues,
+                    state,
+                    self.catalog,
+                    self.where,
+                    place,
+                    limit - len(rows),
+                    until,
+                    sort,
+                    backwards=True,
+                )
+                rows += found[0]
+                problems += found[1]
+            if place.state >= len(self.asked) or all(one is None for one in place.places):
+                place.state, place.places = place.state - 1, [""] * len(self.queues)
+            elif clock.monotonic() >= until:
+                break
+        return rows, problems
+
+
+def _joined(problems: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, problems)))
 
 
 async def _merged(  # noqa: PLR0917 -- the parts of one place in one list
@@ -140,6 +214,8 @@ async def _merged(  # noqa: PLR0917 -- the parts of one place in one list
     limit: int,
     until: float,
     sort: Sort | None,
+    *,
+    backwards: bool = False,
 ) -> tuple[list[Row], list[str]]:
     """Read the next jobs of each queue, and take the first of them all; *place* moves on."""
     pages = []
@@ -157,10 +233,13 @@ async def _merged(  # noqa: PLR0917 -- the parts of one place in one list
             limit=limit,
             for_s=share_s,
             sort=sort,
+            with_suspects=not backwards,
         )
         problems.append(page.unreadable)
         pages.append((number, page))
-    rows = [(row, number) for number, page in pages for row in page.rows]
+    # Of one time, those of the queue that is named first come first, whatever the direction.
+    in_order = reversed(pages) if backwards else pages
+    rows = [(row, number) for number, page in in_order for row in page.rows]
     rows.sort(key=lambda one: one[0].at or NEVER, reverse=is_newest_first(state, sort))
     taken = rows[:limit]
     for number, page in pages:

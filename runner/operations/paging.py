@@ -20,6 +20,8 @@ from runner.errors import ConfigurationError
 from runner.handle import JobState
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from redis.asyncio import Redis
 
 LISTED = (
@@ -49,24 +51,30 @@ def is_newest_first(state: JobState, sort: Sort | None) -> bool:
     return state in NEWEST_FIRST if sort is None else sort is Sort.NEWEST
 
 
+_IS_BEFORE = "="
 _LONGEST = 1_000
 _BEHIND = b"\xff" * 8
 """Stands for the rest of a longer id: what begins alike comes before it."""
 
 
 class Position(NamedTuple):
-    """A place in a sorted set."""
+    """A place in a sorted set, behind that member; is_before: or just before it."""
 
     score: float
     member: bytes
+    is_before: bool = False
 
     def __str__(self) -> str:
         """As an opaque word, for a link to the next page."""
         member = self.member
         if len(member) > _LONGEST:
             member = member[:_LONGEST] + _BEHIND
-        raw = f"{self.score!r}|".encode() + member
+        raw = f"{_IS_BEFORE * self.is_before}{self.score!r}|".encode() + member
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    def turned(self) -> Position:
+        """Return this place for those who read in the other direction."""
+        return self._replace(is_before=not self.is_before)
 
     @classmethod
     def read(cls, text: str) -> Position:
@@ -79,7 +87,8 @@ class Position(NamedTuple):
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             score, _, member = raw.partition(b"|")
-            return cls(float(score), member)
+            is_before = score.startswith(_IS_BEFORE.encode())
+            return cls(float(score.removeprefix(_IS_BEFORE.encode())), member, is_before)
         except (binascii.Error, ValueError):
             raise ConfigurationError(
                 "that is not a place in the list; start from the top"
@@ -109,12 +118,15 @@ class Window:
         *,
         until_now: bool = True,
         sort: Sort | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Window:
         """
         Find the jobs of *queue* that are in *state*.
 
         until_now: leave out those that die or end from now on, since nobody has seen them.
-        sort: which come first; None: those due first, and of dead and done ones the last.
+        sort: which come first; None: those due first, and of dead and done ones the last. since,
+        until: only those that are due, died or ended in this time.
 
         Raises:
             ConfigurationError: Jobs in that state are in no sorted set of their own.
@@ -139,6 +151,8 @@ class Window:
             case _:
                 listed = ", ".join(LISTED)
                 raise ConfigurationError(f"jobs that are {state} cannot be listed; {listed} can")
+        low = low if since is None else max(low, since.timestamp() * 1000)
+        high = high if until is None else min(high, until.timestamp() * 1000)
         apart = key + keys.SUSPECTS_SUFFIX if name == key else None
         reader = Reader()
         async with redis.pipeline(transaction=False) as pipe:
@@ -201,7 +215,7 @@ class Window:
             pipe.zcount(self.key, score, score)
             found, rank, low, of_this_score = await pipe.execute()
         if found == after.score:
-            return int(rank + 1 if self.ascending else rank)
+            return int(rank + (self.ascending is not after.is_before))
         high = low + of_this_score
         while low < high:  # Redis orders members of one score by their bytes
             middle = (low + high) // 2

@@ -74,6 +74,7 @@ class WorkerView:
         stopping: Whether it is about to exit.
         lag_ms: Milliseconds by which its event loop was late at the last heartbeat.
         answer_ms: Milliseconds that Redis took to answer the last heartbeat.
+        dead_max_age_s: Seconds for which it keeps dead jobs; null if for ever, or it does not say.
         running: The attempts that run.
         unreadable: What of its heartbeat cannot be read, and why; empty if all can.
     """
@@ -92,6 +93,7 @@ class WorkerView:
     stopping: bool
     lag_ms: float
     answer_ms: float
+    dead_max_age_s: float | None
     running: tuple[RunningJob, ...]
     unreadable: str = ""
 
@@ -249,6 +251,7 @@ def _heartbeat(
         stopping=fields.flag("stopping"),
         lag_ms=fields.number("lag_ms") or 0.0,
         answer_ms=fields.number("answer_ms") or 0.0,
+        dead_max_age_s=fields.number("dead_max_age_s"),
         running=tuple(_running(job, queue, shown) for job in fields.objects("running")),
         unreadable=reader.unreadable,
     )

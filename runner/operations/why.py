@@ -12,7 +12,6 @@ from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from runner import wall_clock
 from runner.batch_books import CALLBACKS
 from runner.broker import keys
 from runner.broker.reading import Reader, answers
@@ -23,7 +22,7 @@ from runner.operations.batches import batch, flow_nodes
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
-from runner.wording import counted, span
+from runner.wording import counted, now, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -265,7 +264,7 @@ def _not_due(view: JobView) -> Why:
         begin = f"Attempt {last.number} failed ({last.error}: {_short(last.message)}); the next is"
     else:
         begin = "It is"
-    wait = span(max(0.0, ((view.due_at or _now()) - _now()).total_seconds()))
+    wait = span(max(0.0, ((view.due_at or now()) - now()).total_seconds()))
     return Why(
         Cause.NOT_DUE,
         f"{begin} not due until {_at(view.due_at)}, in {wait}.",
@@ -350,14 +349,10 @@ def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why
     )
 
 
-def _now() -> datetime:
-    return wall_clock.now()
-
-
 def _at(when: datetime | None) -> str:
     if when is None:
         return "an unknown time"
-    today = when.date() == _now().date()
+    today = when.date() == now().date()
     return f"{when:%H:%M:%S} UTC" if today else f"{when:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -28,6 +28,7 @@ from runner.operations.bulk import (
     Selection,
     bulk_progress,
     count,
+    refuse_idle,
 )
 from runner.operations.job import JobView, find_queue, job
 from runner.operations.jobs import PAGE, Page, list_jobs
@@ -37,6 +38,7 @@ from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store
 from runner.operations.verbs import BATCH_VERBS, Action
 from runner.operations.why import Why, why
+from runner.web import api_runs
 from runner.web.endpoint import Done, Endpoint
 from runner.web.openapi import openapi
 from runner.web.reading import (
@@ -142,6 +144,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         *_bulk(dashboard),
         *_processes(dashboard),
         *_batches(dashboard),
+        *api_runs.endpoints(dashboard),
         *_schedules(dashboard),
         *_metrics(dashboard),
         *_records(dashboard),
@@ -268,6 +271,7 @@ def _bulk(dashboard: Dashboard) -> list[Endpoint]:
             state_of(request.query_params),
             filter_of(request.query_params),
         )
+        refuse_idle(asked, [selection.state])
         bulk = Bulk(redis, dashboard.operator(request), asked, selection)
         await bulk.check(catalog, for_s=PATIENCE_S)
         counted = await count(redis, selection, catalog, for_s=PATIENCE_S)

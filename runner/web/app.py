@@ -26,6 +26,7 @@ from runner.web.pages import (
     overview,
     queues,
     records,
+    runs,
     sessions,
     workers,
 )
@@ -102,6 +103,7 @@ def dashboard_app(
             *job_list.routes(dashboard),
             *jobs.routes(dashboard),
             *batches.routes(dashboard),
+            *runs.routes(dashboard),
             *workers.routes(dashboard),
             *records.routes(dashboard),
             *login.routes(dashboard),

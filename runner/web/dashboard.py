@@ -11,6 +11,9 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from runner.operations.actions import Operator
+from runner.operations.offers import Offers
+from runner.operations.runs import Runs
+from runner.operations.searching import Searches
 from runner.visible import visible_in_pages
 from runner.web import charts, svg
 from runner.web.authenticator import Authenticator
@@ -105,6 +108,9 @@ class Dashboard:
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(self.login, self.redis, self.secret)
+        self.runs = Runs(self.redis, self.queues, self.catalog)
+        self.searches = Searches(self.redis, self.catalog)
+        self.offers = Offers(self.redis, self.queues, self.catalog)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._messages = URLSafeTimedSerializer(self.secret, salt="message")
         self.extend(self.extension)
@@ -194,6 +200,7 @@ class Dashboard:
     async def close(self) -> None:
         """Cancel what runs in the background."""
         await self.live.close()
+        await self.searches.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

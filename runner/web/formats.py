@@ -59,8 +59,14 @@ def timed(sentence: str, now: datetime) -> Markup:
     return said + sentence[at:]
 
 
+def host(worker: str) -> str:
+    """Where a worker runs, by its id, `<host>:<process>:<digits>`."""
+    return worker.partition(":")[0]
+
+
 FILTERS = {
     "timed": timed,
+    "host": host,
     "in_address": in_address,
     "number": number,
     "short": short,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 
-SCRIPTS = ("page.js", "charts.js", "lists.js", "keys.js")
+SCRIPTS = ("page.js", "charts.js", "lists.js", "search.js", "keys.js")
 """In the order in which they run."""
 
 STATIC = {

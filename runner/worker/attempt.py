@@ -12,7 +12,7 @@ import structlog
 
 from runner.codec import Envelope, ErrorRecord, decode_job
 from runner.context import Context
-from runner.enqueue import current_batch, current_trace
+from runner.enqueue import current_batch, current_job, current_trace
 from runner.errors import Bury, CodecError
 from runner.middleware import Handler, Middleware, compose
 from runner.offload import Offloader
@@ -235,7 +235,8 @@ class Attempts:
         assert envelope is not None  # noqa: S101 -- `_open` has read it
         job, policy = self._known[envelope.name]
         held.policy = policy
-        # The task of a job starts without either.
+        # The task of a job starts without any of them.
+        current_job.set((claim.job_id, envelope.enqueued_ms))
         if envelope.batch_id is not None:
             current_batch.set(envelope.batch_id)
         if envelope.trace is not None:

@@ -209,6 +209,7 @@ class Heartbeat:
             "rss": machine.this().memory_bytes,
             "lag_ms": round(self._lag_ms, 1),
             "answer_ms": round(self._answer_ms, 1),
+            "dead_max_age_s": self._options.dead_max_age_s,
             "running": [
                 _running(held)
                 for held in itertools.islice(self._slots.running_now(), _MOST_DESCRIBED)

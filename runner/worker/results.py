@@ -110,7 +110,7 @@ def _result(ended: Ended, queue_key: str, returned: bytes, *, success: bool) -> 
 
 
 def result_fields(ended: Ended, queue_key: str, *, success: bool) -> dict[str, Any]:
-    """Return arq's fields but the result, and ours: worker, due time, and what it logged."""
+    """Return arq's fields but the result, and ours: worker, due time, origin, and its log lines."""
     claim, envelope = ended.claim, ended.envelope or Envelope("<unreadable>", [], {}, 0)
     fields: dict[str, Any] = {
         "t": claim.attempts_spent + 1,
@@ -126,6 +126,10 @@ def result_fields(ended: Ended, queue_key: str, *, success: bool) -> dict[str, A
         "w": claim.worker,
         "due": int(claim.due_ms),
     }
+    if envelope.batch_id is not None:
+        fields["b"] = envelope.batch_id
+    if envelope.trace is not None:
+        fields["tp"] = envelope.trace
     if ended.held.lines:
         fields["log"] = list(ended.held.lines)
     body = claim.body

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from jobs.sources import SourceError
 from jobs.store import migrate, open_store
 from jobs.sync_pace import Pace
 from jobs.web import channel_pages
+from runner.broker import keys
 from tests.browser.site import Site
 from tests.reported import channel, with_report
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from jobs.services import Services
     from jobs.store import ChannelStore
+    from runner import QueueClient
 
     Camera = Callable[[Page, str], None]
 
@@ -142,8 +146,8 @@ def test_list_begins_with_what_changed(page: Page, picture: Camera) -> None:
     assert _problems(page) == []
 
 
-def test_channel_page_is_its_report(page: Page, picture: Camera) -> None:
-    """Headline, figures beside their bands, three answers, and a chart that reads single days."""
+def test_channel_page_is_its_report(page: Page, site: Site, picture: Camera) -> None:
+    """Headline, figures beside bands, three answers, a chart of single days; and to its runs."""
     page.goto(f"/channels/one?id={RISING.id}")
     expect(page.locator("main h1")).to_contain_text("Views rose to 3,000 a day")
     assert page.locator(".figures .outside").count() == 1
@@ -166,6 +170,28 @@ def test_channel_page_is_its_report(page: Page, picture: Camera) -> None:
     expect(chart.locator("output")).to_contain_text("middle of 7 days")
     picture(page, "channel")
     assert _problems(page) == []
+
+    run = page.locator("#runs").get_by_role("link").first
+    run.click()
+    expect(page.get_by_text("The jobs of that run are no longer listed.")).to_be_visible()
+    site.do(_analysed(site.redis, RISING.id))
+    run.click()
+    expect(page.locator("main h1")).to_have_text("Run of analyze_channel")
+    expect(page.locator("#chosen")).to_contain_text("analysis 8812")
+
+
+async def _analysed(redis: QueueClient, channel_id: str) -> None:
+    """Write the result of the job that would have made the report of just now."""
+    now_ms = time.time_ns() // 1_000_000
+    result = {
+        "t": 1, "f": "analyze_channel", "a": [], "k": {"channel_id": channel_id},
+        "et": now_ms - 900, "s": True, "r": "analysis 8812", "st": now_ms - 800, "ft": now_ms,
+        "q": keys.ARQ.queue_key("analytics"), "id": "the-analysis", "w": "web-1:1:abc",
+        "due": now_ms - 900,
+    }  # fmt: skip
+    await redis.set(keys.ARQ.result_prefix + "the-analysis", json.dumps(result))
+    key = keys.ARQ.queue_key("analytics") + keys.DONE_SUFFIX
+    await redis.zadd(key, {"the-analysis": now_ms})
 
 
 def test_channel_is_renamed_and_its_report_asked_for(page: Page) -> None:

@@ -41,6 +41,11 @@ def test_ended_jobs_are_a_state_of_the_one_list(page: Page, site: Site, picture:
     expect(page.locator("#why")).to_contain_text("It is done")
     expect(page.locator("#facts")).to_contain_text("Ended")
     expect(page.locator("#result")).to_contain_text("UC1")
+    page.get_by_role("link", name="What led to it, and what followed").click()
+    expect(page.locator("main h1")).to_have_text("Run of sync_channel")
+    expect(page.locator("#how")).to_contain_text("1 job done in")
+    expect(page.locator("#waterfall .bar.ran")).to_have_count(1)
+    expect(page.locator("#chosen")).to_contain_text('"channel": "UC1"')
 
 
 def test_search_finds_what_has_ended(page: Page, site: Site) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from runner import Batch
+from runner import Batch, machine
 from runner.operations import audit
 from runner.operations.actions import Operator, Request
 from runner.operations.verbs import Action
@@ -32,6 +33,8 @@ PATHS = (
     "/jobs?state=dead",
     "/jobs?state=dead&by=each&error=mail",
     "/workers",
+    f"/workers/{machine.this().host}:{machine.this().pid}",
+    "/runs/runs-now?job=default%7Cruns-now",
     "/metrics/jobs",
     "/metrics/jobs/default/notify",
     "/batches",
@@ -46,8 +49,8 @@ async def _fill() -> None:
     await _batch()
     for number in range(4):
         await notify.enqueue(f"UC{number}", api_token="s3cret-s3cret")  # noqa: S106
-    for number in range(2):  # two slots stay free
-        await sync_channel.enqueue(f"UC{number}", note=MARKUP)
+    await sync_channel.options(job_id="runs-now").enqueue("UC0", note=MARKUP)
+    await sync_channel.enqueue("UC1", note=MARKUP)  # two slots stay free
     await hostile.enqueue(MARKUP)
     await sync_channel.options(delay_s=3600).enqueue("UClater")
 
@@ -169,7 +172,7 @@ def test_page_shows_what_changes_without_a_reload(page: Page, site: Site) -> Non
 def test_running_job_shows_its_progress_and_is_aborted(
     page: Page, site: Site, picture: Camera
 ) -> None:
-    """A running job is aborted from its page; its process is quieted and resumed."""
+    """A running job leads to its worker, and is aborted; its process is quieted and resumed."""
     site.do(sync_channel.enqueue("UC1"))
     page.goto("/workers")
     picture(page, "workers")
@@ -180,6 +183,11 @@ def test_running_job_shows_its_progress_and_is_aborted(
     page.get_by_role("link", name="What they run").click()
     expect(page.get_by_text("3 of 12")).to_be_visible()
     picture(page, "running")
+    page.locator("td.args").get_by_role("link").click()
+    expect(page.locator("#how")).to_contain_text("It works: 1 of 8 slots are busy.")
+    expect(page.locator("#running")).to_contain_text("3 of 12 pages")
+    expect(page.locator("#slots svg")).to_have_attribute("aria-label", re.compile("^1 jobs? since"))
+    page.go_back()
     page.get_by_label("Select sync_channel").check()
     page.get_by_role("button", name="Abort").click()
 

@@ -44,7 +44,7 @@ def _paths(route: Route, snapshot: Snapshot) -> list[str]:
     else:
         found = [route.path]
     name = "nightly" if "schedules" in route.path else "work"
-    if "processes" in route.path:
+    if "processes" in route.path or "workers" in route.path:
         name = ":".join(snapshot.worker_id.split(":")[:2])
     fixed = {
         "{queue}": "default",

@@ -10,7 +10,7 @@ from runner import JobState
 from runner.broker import keys
 from runner.operations.catalog import Catalog
 from runner.operations.jobs import list_jobs
-from runner.operations.listing import listing
+from runner.operations.listing import Listing, listing
 from runner.operations.paging import LISTED, Sort
 
 if TYPE_CHECKING:
@@ -94,3 +94,35 @@ async def test_jobs_of_several_queues_come_in_one_order(
 def test_each_listed_state_is_tried() -> None:
     """A state that is listed one day is sorted, too."""
     assert {*PLACES, JobState.RUNNING} == set(LISTED)
+
+
+@pytest.mark.parametrize("sort", [None, Sort.NEWEST], ids=str)
+@pytest.mark.parametrize("limit", [1, 3, 4])
+async def test_one_goes_back_page_by_page_as_one_came(
+    redis: QueueClient, sort: Sort | None, limit: int
+) -> None:
+    """Over states and queues; the first page is the end of it, whatever came in meanwhile."""
+    for number, state in enumerate((JobState.READY, JobState.DEAD, JobState.DONE)):
+        for queue, letter in zip(QUEUES, "ab", strict=True):
+            ids = [f"{letter}{number * 10 + place}" for place in range(4)]
+            await _place(redis, state, queue, ids)
+
+    async def page(after: str | None = None, before: str | None = None) -> Listing:
+        return await listing(
+            redis, QUEUES, LISTED, Catalog(), after=after, before=before, limit=limit, sort=sort
+        )
+
+    pages = [await page()]
+    assert pages[0].before is None
+    while pages[-1].after:
+        pages.append(await page(after=pages[-1].after))
+    seen = [row.key for one in pages for row in one.rows]
+    assert len(seen) == len(set(seen)) == 26
+
+    place, back = pages[-1].before, [pages[-1]]
+    while place is not None:
+        found = await page(before=place)
+        assert found.after == place or found.before is None
+        back.append(found)
+        place = found.before
+    assert [row.key for one in reversed(back) for row in one.rows] == seen

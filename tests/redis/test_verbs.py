@@ -306,7 +306,7 @@ async def test_role_uses_the_verbs_that_it_may(redis: QueueClient, role: Role) -
     for on_job in JOB_VERBS.values():
         fields = {"action": on_job.name, **answers(on_job)}
         requests.append((on_job, "/act", {"data": {"queue": QUEUE, "id": "one", **fields}}))
-        requests.append((on_job, f"/all?queue={QUEUE}&state=dead", {"data": fields}))
+        requests.append((on_job, f"/all?queue={QUEUE}&state=ready", {"data": fields}))
         requests.append((on_job, f"/api/queues/{QUEUE}/jobs/one", {"json": fields}))
     for kind, verbs in (
         (f"queues/{QUEUE}", QUEUE_VERBS),

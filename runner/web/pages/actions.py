@@ -11,7 +11,14 @@ from starlette.routing import Route
 from runner.errors import ConfigurationError
 from runner.operations import batches, schedules
 from runner.operations.actions import have_ids_back, ids_back, known_queue
-from runner.operations.bulk import PATIENCE_S, Bulk, Selection, bulk_progress, count
+from runner.operations.bulk import (
+    PATIENCE_S,
+    Bulk,
+    Selection,
+    bulk_progress,
+    count,
+    refuse_idle,
+)
 from runner.operations.foresight import TYPED_ABOVE, foresee
 from runner.operations.processes import processes
 from runner.operations.verbs import (
@@ -113,6 +120,7 @@ def _on_all(dashboard: Dashboard) -> list[BaseRoute]:
         form = await request.form()
         selection = await _selected(dashboard, request.query_params)
         asked = read_request(form, dashboard.queues)
+        refuse_idle(asked, [selection.state])
         bulk = Bulk(dashboard.redis, dashboard.operator(request), asked, selection)
         await bulk.check(dashboard.catalog, for_s=PATIENCE_S)
         counted = await count(dashboard.redis, selection, dashboard.catalog, for_s=PATIENCE_S)

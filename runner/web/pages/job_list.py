@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from starlette.responses import RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from runner.handle import JobState
@@ -15,6 +16,7 @@ from runner.operations.job import find_queue
 from runner.operations.listing import LOOKED_FOR_S, ORDER, listing
 from runner.operations.paging import is_newest_first
 from runner.operations.queues import queues
+from runner.operations.searching import Asked
 from runner.operations.verbs import JOB_VERBS, job_verbs
 from runner.operations.words import nothing_anywhere, nothing_here
 from runner.periodic.poller import redis_now
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 _GROUPED: Final = (JobState.DEAD, JobState.RETRYING)
 """The states whose jobs have errors, and are grouped by them unless the address says otherwise."""
 
-_SEARCHED_ON_S: Final = 0.4
-"""How long a search looks that a page goes on with by itself."""
+_PLACE: Final = frozenset({"after", "before", "search", "stop"})
+"""What of the address says where in the list one is."""
 
 _OLD = {
     "/running": JobState.RUNNING,
@@ -77,7 +79,6 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             "by_error": by_error,
             "queue": chosen,
             "nothing": _nothing(counted, chosen, state),
-            "is_first": "after" not in query,
             "everything": _total(counted, list(dashboard.queues), list(ORDER)),
             "names": sorted(dashboard.catalog.jobs),
             "selection": _selection(query),
@@ -86,7 +87,16 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         }
         if by_error and state is not None:
             found = await groups(dashboard.redis, names, state, dashboard.catalog, where)
-            return dashboard.render(request, "job_list.html.j2", found=found, page=None, **shown)
+            return dashboard.render(
+                request, "job_list.html.j2", found=found, page=None, search=None, **shown
+            )
+        search = dashboard.searches.find(query.get("search", ""))
+        if search is not None:
+            if "stop" in query:
+                search.stop()
+            return dashboard.render(
+                request, "job_list.html.j2", found=None, page=search, search=search, **shown
+            )
         page = await listing(
             dashboard.redis,
             names,
@@ -94,13 +104,26 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             dashboard.catalog,
             where=where,
             after=query.get("after") or None,
-            for_s=_SEARCHED_ON_S if "on" in query else LOOKED_FOR_S,
+            before=query.get("before") or None,
+            for_s=LOOKED_FOR_S,
             sort=sort,
         )
-        return dashboard.render(request, "job_list.html.j2", found=None, page=page, **shown)
+        if not where.is_empty and page.after and "before" not in query:
+            asked = Asked(names, states, where, sort)
+            search = dashboard.searches.begin(asked, page, total=shown["total"])
+            where_it_is = _address(query, {"search": search.id, "after": query.get("after")})
+            return RedirectResponse(where_it_is, status_code=303)
+        return dashboard.render(
+            request, "job_list.html.j2", found=None, page=page, search=None, **shown
+        )
+
+    async def offers(request: Request) -> Response:
+        found = await dashboard.offers.matching(request.query_params.get("typed", "")[:200])
+        return JSONResponse([asdict(one) for one in found])
 
     return [
         Route("/jobs", jobs),
+        Route("/jobs/offers", offers),
         *[Route(path, _moved(state)) for path, state in _OLD.items()],
     ]
 
@@ -113,7 +136,7 @@ async def _typed(dashboard: Dashboard, query: QueryParams) -> Response:
         if queue is not None:
             return RedirectResponse(f"/jobs/{queue}/{quote(text)}", status_code=303)
     kept = {name: value for name, value in query.multi_items() if name != "q" and value}
-    kept.pop("after", None)
+    kept = {name: value for name, value in kept.items() if name not in _PLACE}
     return RedirectResponse(f"/jobs?{urlencode(kept | dict(badges_of(text)))}", status_code=303)
 
 
@@ -139,7 +162,7 @@ def _address(query: QueryParams, changes: dict[str, object]) -> str:
     kept = {
         name: value
         for name, value in query.multi_items()
-        if value and name not in {"after", "on", *changes}
+        if value and name not in {*_PLACE, *changes}
     }
     added = {name: str(value) for name, value in changes.items() if value}
     return f"/jobs?{urlencode(kept | added)}"

@@ -1,12 +1,15 @@
-"""The fleet: a square for each process, those to look at first, and all others page by page."""
+"""The fleet: a square for each process, those to look at first, all others; and one of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from runner.operations.fleet import WORST_FIRST, fleet
+from runner.operations.one_worker import LISTED, one_worker
+from runner.web import waterfall
 from runner.web.reading import whole_number
 
 if TYPE_CHECKING:
@@ -47,7 +50,18 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             text=wanted,
         )
 
-    return [Route("/workers", workers)]
+    async def one(request: Request) -> Response:
+        name = request.path_params["name"]
+        found = await one_worker(dashboard.redis, dashboard.queues, name, dashboard.catalog)
+        if found is None:
+            raise HTTPException(
+                404, f"no worker {name[:200]} is here: it has stopped, or never was"
+            )
+        return dashboard.render(
+            request, "worker.html.j2", one=found, waterfall=waterfall, listed=LISTED
+        )
+
+    return [Route("/workers", workers), Route("/workers/{name:path}", one, methods=["GET"])]
 
 
 def _fits(one: Member, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-// Lists: what is selected, what is unfolded, what is new, and a search that goes on by itself.
+// Lists: what is selected, what is unfolded, and what is new.
 "use strict";
 
 // ---------------------------------------------------------------- selection
@@ -39,6 +39,11 @@ document.addEventListener("click", (event) => {
   }
   last = box;
   count();
+});
+
+document.addEventListener("click", (event) => {
+  const square = event.target.closest?.("[data-href]");
+  if (square) location.href = square.dataset.href;
 });
 
 document.addEventListener("submit", (event) => {
@@ -84,46 +89,6 @@ const takeIn = async () => {
   takingIn = false;
 };
 pill?.addEventListener("click", takeIn);
-
-// ---------------------------------------------------------------- a search that goes on
-
-const foot = document.querySelector("[data-search-on]");
-const searchOn = async () => {
-  const stop = document.getElementById("stop-search");
-  const rows = document.querySelector("[data-rows=list]");
-  const next = foot.querySelector("[rel=next]");
-  let going = true;
-  let found = rows ? rows.querySelectorAll("tr").length : 0;
-  stop.hidden = false;
-  next.hidden = true;
-  stop.addEventListener("click", () => { going = false; });
-  let where = foot.dataset.searchOn;
-  while (going && where && found < 500) {
-    const answer = await fetch(where, { credentials: "same-origin" }).catch(() => null);
-    if (!answer?.ok) break;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const more = fresh.querySelectorAll("[data-rows=list] tr");
-    for (const row of more) rows?.append(document.importNode(row, true));
-    found += more.length;
-    const said = fresh.getElementById("foot");
-    foot.querySelector("[data-searched-now]").textContent = said.querySelector("[data-searched-now]").textContent;
-    const bar = said.querySelector(".meter .full");
-    if (bar) foot.querySelector(".meter .full")?.setAttribute("width", bar.getAttribute("width"));
-    for (const one of document.querySelectorAll("[data-found]")) one.textContent = found.toLocaleString("en");
-    where = said.dataset.searchOn;
-    next.href = (where || next.href).replace(/&on=1/, "");
-    count();
-    tick();
-  }
-  stop.hidden = true;
-  if (where) next.hidden = false;
-  else {
-    foot.querySelector(".meter .full")?.setAttribute("width", "100%");
-    const head = document.querySelector("#said h2");
-    if (head) head.textContent = `${found.toLocaleString("en")} found`;
-  }
-};
-if (foot) searchOn();
 
 const ready = () => {
   for (const all of document.querySelectorAll("[data-all]")) all.hidden = false;

@@ -119,7 +119,7 @@ const patchChildren = (old, next) => {
 let isStill = false;
 let takingIn = false;
 // While a hand is on a list, its rows neither move nor come and go.
-const isHeld = (rows) => isStill || (rows.dataset.rows === "list" && !takingIn) || rows.matches(":hover") || rows.contains(document.activeElement) || Boolean(rows.querySelector("input[type=checkbox]:checked"));
+const isHeld = (rows) => isStill || (rows.dataset.rows !== "found" && ((rows.dataset.rows === "list" && !takingIn) || rows.matches(":hover") || rows.contains(document.activeElement) || Boolean(rows.querySelector("input[type=checkbox]:checked"))));
 
 const swap = (fresh) => {
   for (const part of document.querySelectorAll("[data-live]")) {

@@ -8,7 +8,8 @@ import pytest
 import structlog
 
 from runner.enqueue import current_trace
-from runner.middleware.tracing import trace_id, tracing
+from runner.lineage import trace_id
+from runner.middleware.tracing import tracing
 
 if TYPE_CHECKING:
     from runner.context import Context
