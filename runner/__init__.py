@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runner.context import Context
     from runner.current import configure, disconnect
     from runner.decorator import Call, Job, job
-    from runner.errors import Bury, Retry
+    from runner.errors import Bury, DuplicateJobError, Retry
     from runner.flow import Flow, Node, chain, group, prev
     from runner.flow_run import FlowRun
     from runner.handle import JobHandle, JobState
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runner.processes.fleet import Fleet
     from runner.retry import exponential, linear, polynomial
     from runner.secret import Secret
+    from runner.unique import Unique
     from runner.worker_settings import WorkerSettings
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Call",
     "CatchUp",
     "Context",
+    "DuplicateJobError",
     "Failed",
     "Fleet",
     "Flow",
@@ -52,6 +54,7 @@ __all__ = [
     "QueueProgress",
     "Retry",
     "Secret",
+    "Unique",
     "Worker",
     "WorkerSettings",
     "chain",
@@ -74,6 +77,7 @@ _MODULES = {
     "Call": "decorator",
     "CatchUp": "periodic.schedule",
     "Context": "context",
+    "DuplicateJobError": "errors",
     "Failed": "passing",
     "Fleet": "processes.fleet",
     "Flow": "flow",
@@ -88,6 +92,7 @@ _MODULES = {
     "QueueProgress": "batch_books",
     "Retry": "errors",
     "Secret": "secret",
+    "Unique": "unique",
     "Worker": "on_arq.worker",
     "WorkerSettings": "worker_settings",
     "chain": "flow",

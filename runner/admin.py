@@ -40,12 +40,17 @@ _CHUNK = 100
 
 
 class Found(StrEnum):
-    """Where an action found its job. A running job belongs to its worker: only `abort` acts."""
+    """
+    Where an action found its job. A running job belongs to its worker: only `abort` acts.
+
+    `held`: it is dead, or waits, and stays so, since another job has its unique key.
+    """
 
     WAITING = "waiting"
     DEAD = "dead"
     RUNNING = "running"
     GONE = "gone"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

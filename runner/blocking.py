@@ -16,7 +16,7 @@ from runner import clock
 from runner.admin import Admin
 from runner.broker.blocking import BlockingPool, BlockingScript, finished
 from runner.broker.outage import is_passing
-from runner.broker.outbox import problem_of
+from runner.broker.outbox import answer_of, problem_of
 from runner.broker.scripts import ENDED, ENQUEUE
 from runner.enqueuer import Sender
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.broker.outbox import Block
+    from runner.broker.outbox import Answer, Block
     from runner.enqueue import ClientMiddleware, Enqueue
 
 _FIRST_PAUSE_S = 0.005
@@ -147,11 +147,11 @@ class _BlockingSender(Sender):
 
     _script: BlockingScript
 
-    async def _push(self, queue: str, jobs: list[Block]) -> list[bool]:
+    async def _push(self, queue: str, jobs: list[Block]) -> list[Answer]:
         self._script.own_keys.queue_key(queue)  # or this raises: it has another prefix
         self._script.restart_time()
         try:
-            return [bool(reply) for reply in await self._send(queue, jobs)]
+            return [answer_of(reply) for reply in await self._send(queue, jobs)]
         except Exception as error:
             raise problem_of(queue, jobs, error) from error
 

@@ -68,6 +68,11 @@ def text(name: str, value: object) -> str | None:
     return None
 
 
+def flag(name: str, value: object) -> str | None:
+    """True or False."""
+    return None if isinstance(value, bool) else f"{name} is {shown(value)}: give True or False"
+
+
 def function(name: str, value: object) -> str | None:
     """Something that can be called."""
     return None if callable(value) else f"{name} is {shown(value)}: give a function"

@@ -18,6 +18,7 @@ from typing import (
     Any,
     Concatenate,
     Generic,
+    Literal,
     ParamSpec,
     Protocol,
     TypeVar,
@@ -30,11 +31,12 @@ from runner.checks import moment, optional, seconds, shown, text, unix_ms, whole
 from runner.current import put_blocking, transport
 from runner.definition import JobDefinition, JobOptions
 from runner.enqueue import NONCE_DIGITS, Enqueue, Wiring
-from runner.errors import ArgumentsError, ConfigurationError, refuse
+from runner.errors import ArgumentsError, ConfigurationError, DuplicateJobError, refuse
 from runner.handle import JobHandle
 from runner.partitions import Queue
 from runner.references import Input, put_in, taken_out
 from runner.schema import NotYetError
+from runner.unique import Unique
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -69,6 +71,10 @@ class Job(JobDefinition, Generic[P, R]):
         with suppress(NotYetError):
             self.prepare()
 
+    @property
+    def _bound(self) -> BoundJob[P, R]:
+        return BoundJob(self, unique=self.options_of_worker.unique)
+
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         """Run the coroutine in this process, without a queue."""
         return self.coroutine(ctx, *args, **kwargs)
@@ -81,7 +87,7 @@ class Job(JobDefinition, Generic[P, R]):
             ArgumentsError: The arguments do not fit the coroutine's signature.
             EnqueueError: Redis did not take the job.
         """
-        return await BoundJob(self).enqueue(*args, **kwargs)
+        return await self._bound.enqueue(*args, **kwargs)
 
     async def enqueue_many(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
         """
@@ -93,7 +99,7 @@ class Job(JobDefinition, Generic[P, R]):
             ArgumentsError: The arguments of a call do not fit; nothing was enqueued.
             EnqueueError: Redis did not take all of them; the same ids may be enqueued again.
         """
-        return await BoundJob(self).enqueue_many(calls)
+        return await self._bound.enqueue_many(calls)
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """
@@ -104,11 +110,11 @@ class Job(JobDefinition, Generic[P, R]):
         Raises:
             ConfigurationError: An event loop runs in this thread, or `REDIS_URL` is not set.
         """
-        return BoundJob(self).enqueue_sync(*args, **kwargs)
+        return self._bound.enqueue_sync(*args, **kwargs)
 
     def enqueue_many_sync(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
         """Enqueue as `enqueue_many` does, from a thread without an event loop."""
-        return BoundJob(self).enqueue_many_sync(calls)
+        return self._bound.enqueue_many_sync(calls)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """
@@ -117,7 +123,7 @@ class Job(JobDefinition, Generic[P, R]):
         Raises:
             ArgumentsError: They do not fit the signature.
         """
-        return BoundJob(self).call(*args, **kwargs)
+        return self._bound.call(*args, **kwargs)
 
     def options(
         self,
@@ -127,6 +133,7 @@ class Job(JobDefinition, Generic[P, R]):
         job_id: str | None = None,
         queue: str | None = None,
         copies: int = 0,
+        unique: Unique | Literal[False] | None = None,
     ) -> BoundJob[P, R]:
         """
         Return the same job, to be enqueued with these options.
@@ -135,11 +142,13 @@ class Job(JobDefinition, Generic[P, R]):
         job_id: refused, with `handle.created` false, while a job of this id is pending.
         queue: into this queue instead of the job's own. copies: `enqueue` returns when so many
         replicas of Redis have the job, too, or raises `EnqueueError` after a second.
+        unique: in place of the job's own; False for none.
 
         Raises:
             ConfigurationError: Both delay_s and at, a naive time, a delay that is no time, an id or
-                a queue's name that cannot be one.
+                a queue's name that cannot be one, or a unique key that names no argument.
         """
+        own = self.options_of_worker.unique if unique is None else unique
         refuse(
             self.name,
             "give delay_s or at, not both" if delay_s is not None and at is not None else None,
@@ -148,8 +157,39 @@ class Job(JobDefinition, Generic[P, R]):
             optional(text("job_id", job_id), job_id),
             optional(keys.queue_problem("queue", queue), queue),
             whole("copies", copies),
+            self._unique_problem(None if own is False else own, queue or self.queue),
         )
-        return BoundJob(self, delay_s=delay_s, at=at, job_id=job_id, queue=queue, copies=copies)
+        return BoundJob(
+            self,
+            delay_s=delay_s,
+            at=at,
+            job_id=job_id,
+            queue=queue,
+            copies=copies,
+            unique=own or None,
+        )
+
+    def prepare(self) -> None:
+        """
+        Build now what checks arguments, as a definition does.
+
+        Raises:
+            ConfigurationError: Likewise, or its unique key names no argument.
+        """
+        super().prepare()
+        refuse(self.name, self._unique_problem(self.options_of_worker.unique, self.queue))
+
+    def _unique_problem(self, unique: Unique | None, queue: str) -> str | None:
+        if unique is None:
+            return None
+        problem = checks.instance("unique", unique, Unique) or self.unique_problem(unique)
+        by = queue.by if isinstance(queue, Queue) else None
+        if problem is None and by is not None and unique.by is not None and by not in unique.by:
+            return (
+                f"unique: the queue {queue} is partitioned by {by!r}, which is no part of the key: "
+                "one key would be in several partitions: add it to by"
+            )
+        return problem
 
 
 class BoundJob(Generic[P, R]):
@@ -164,8 +204,10 @@ class BoundJob(Generic[P, R]):
         job_id: str | None = None,
         queue: str | None = None,
         copies: int = 0,
+        unique: Unique | None = None,
     ) -> None:
         self._copies = copies
+        self._unique = unique
         self.job = job
         self._delay_s = delay_s
         self._at = at
@@ -176,7 +218,9 @@ class BoundJob(Generic[P, R]):
         """Enqueue as `Job.enqueue` does, with these options."""
         request = self.request(args, kwargs)
         created = await transport().put(request)
-        return JobHandle(request.job_id, request.queue, created, self.job)
+        if request.held_by is not None:
+            self._refuse_duplicates([request])
+        return _handle(request, created, self.job)
 
     async def enqueue_many(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
         """Enqueue as `Job.enqueue_many` does, with these options; not with `job_id`."""
@@ -217,6 +261,7 @@ class BoundJob(Generic[P, R]):
                 if value is not None
             ],
             "leave copies out: nobody waits for a callback" if self._copies else None,
+            self._problem_as("a callback"),
         )
         return _under(self._request(*self.job.schema.check(args, kwargs), job_id=job_id))
 
@@ -234,9 +279,18 @@ class BoundJob(Generic[P, R]):
             else None,
             None if self._job_id is None else "leave job_id out: a node has an id of its own",
             "leave copies out: nobody waits for a node" if self._copies else None,
+            self._problem_as("a node"),
         )
         checked = self.job.schema_without(wiring.parameters).check(call.args, call.kwargs)
         return _under(self._request(*checked, job_id=job_id), wiring)
+
+    def _problem_as(self, what: str) -> str | None:
+        if self._unique is None:
+            return None
+        return (
+            f"it is unique, and {what} cannot be: if another job had its key, what comes next "
+            "would wait for ever: call it by options(unique=False)"
+        )
 
     def _requests(self, calls: Iterable[Mapping[str, Any]]) -> list[Enqueue]:
         refuse(
@@ -252,10 +306,29 @@ class BoundJob(Generic[P, R]):
         return requests
 
     def _handles(self, requests: list[Enqueue], created: list[bool]) -> list[JobHandle[R]]:
+        if self._unique is not None:
+            self._refuse_duplicates(requests)
         return [
-            JobHandle(request.job_id, request.queue, new, self.job)
-            for request, new in zip(requests, created, strict=True)
+            _handle(request, new, self.job) for request, new in zip(requests, created, strict=True)
         ]
+
+    def _refuse_duplicates(self, requests: list[Enqueue]) -> None:
+        """
+        Raise if one of *requests* found its unique key held, and that is to be an error.
+
+        Raises:
+            DuplicateJobError: It did.
+        """
+        held = [request for request in requests if request.held_by is not None]
+        if held and self._unique is not None and self._unique.on_conflict == "raise":
+            job_id, queue = held[0].held_by or ("", "")
+            more = f", and {len(held) - 1:,} more jobs of this call likewise" if held[1:] else ""
+            raise DuplicateJobError(
+                f"{self.job.name}: not enqueued: the job {job_id} of {queue} has its unique key"
+                f"{more}",
+                held_by=job_id,
+                job_ids=[request.job_id for request in held],
+            )
 
     def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Enqueue:
         """
@@ -274,12 +347,8 @@ class BoundJob(Generic[P, R]):
         job_id: str | None = None,
     ) -> Enqueue:
         job_id = job_id or self._job_id or chance.new_id()
-        queue = self.queue
-        if isinstance(queue, Queue):
-            arguments = self.job.by_name(checked_args, checked_kwargs) if queue.by else {}
-            queue = queue.of_call(job_id, {**self.job.defaults, **arguments})
-        return Enqueue(
-            queue=queue,
+        request = Enqueue(
+            queue=self.queue,
             job_id=job_id,
             name=self.job.name,
             args=checked_args,
@@ -289,7 +358,25 @@ class BoundJob(Generic[P, R]):
             unique=self._job_id is not None,
             copies=self._copies,
             job=self.job,
+            only_one=self._unique,
         )
+        if isinstance(self.queue, Queue):
+            request.queue = self._partition(self.queue, request)
+        return request
+
+    def _partition(self, queue: Queue, request: Enqueue) -> str:
+        """Jobs with one unique key are in one partition."""
+        if self._unique is not None and queue.by is None:
+            return queue.of(request.unique_key(request.body()))
+        arguments = self.job.by_name(request.args, request.kwargs) if queue.by else {}
+        return queue.of_call(request.job_id, {**self.job.defaults, **arguments})
+
+
+def _handle(request: Enqueue, created: bool, job: Job[Any, R]) -> JobHandle[R]:  # noqa: FBT001 -- an answer
+    """Return the handle of what was enqueued, or of what is there in its place."""
+    if request.held_by is None:
+        return JobHandle(request.job_id, request.queue, created, job)
+    return JobHandle(*request.held_by, created, job)
 
 
 def _under(request: Enqueue, wiring: Wiring | None = None) -> Enqueue:
@@ -401,6 +488,7 @@ def job(
     keep_result_s: float | None = None,
     backoff: Backoff | None = None,
     redact: Iterable[str] = (),
+    unique: Unique | None = None,
 ) -> JobDecorator:
     """
     Make a function a job of *queue*: a coroutine function, or a plain one that runs in a thread.
@@ -408,7 +496,8 @@ def job(
     queue: its name, or a `Queue` in partitions. name: under which it is registered and enqueued; by
     default the function's own. max_retries, timeout_s (seconds), backoff: instead of the queue's.
     keep_result_s: how long to keep its result, in seconds; 0 not at all. redact: names of arguments
-    that no log, report or page shows.
+    that no log, report or page shows. unique: which of its jobs count as the same, of which one
+    waits or runs at a time.
 
     Raises:
         ConfigurationError: An option is out of its range, or a type of the signature cannot come
@@ -426,8 +515,11 @@ def job(
             optional(seconds("keep_result_s", keep_result_s), keep_result_s),
             optional(checks.function("backoff", backoff), backoff),
             "redact is one text: give a list of names" if isinstance(redact, str) else None,
+            optional(checks.instance("unique", unique, Unique), unique),
         )
-        options = JobOptions(max_retries, timeout_s, keep_result_s, backoff, frozenset(redact))
+        options = JobOptions(
+            max_retries, timeout_s, keep_result_s, backoff, frozenset(redact), unique
+        )
         return Job(function, queue=queue, name=own, options=options)
 
     return decorate

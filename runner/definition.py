@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
+from runner.checks import shown
 from runner.errors import ConfigurationError
 from runner.redaction import is_secret_name
 from runner.schema import Arguments, JobSchema
 from runner.threads import in_thread
+from runner.unique import CHANGES_ANOTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from runner.retry import Backoff
+    from runner.unique import Unique
 
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 _BY_POSITION = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
@@ -32,6 +35,7 @@ class JobOptions:
     keep_result_s: float | None = None
     backoff: Backoff | None = None
     redact: frozenset[str] = frozenset()
+    unique: Unique | None = None
 
 
 class JobDefinition:
@@ -175,6 +179,38 @@ class JobDefinition:
             else by_name is None or one in by_name
             for one in parameters
         )
+
+    def unique_problem(self, unique: Unique) -> str | None:
+        """
+        Return what is wrong with *unique* for this job; None if nothing is.
+
+        Raises:
+            ConfigurationError: A name in the job's signature cannot be found.
+        """
+        names, schema = self.parameter_names, self.schema
+        for name in unique.by or ():
+            if name not in names and not self.takes_any_name:
+                known = ", ".join(names) or "it has none"
+                return f"unique: there is no parameter {shown(name)} for by: choose from {known}"
+        if any(map(schema.seals, names if unique.by is None else unique.by)):
+            return "unique: a sealed argument differs each time: name others in by"
+        if schema.holds_secrets and unique.on_conflict in CHANGES_ANOTHER:
+            return (
+                f"unique: on_conflict={unique.on_conflict!r} gives a job the arguments of another "
+                "call, and what is sealed opens in its own job alone: use 'skip' or 'raise'"
+            )
+        return None
+
+    @functools.cached_property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of the parameters that may be given one by one, behind the Context."""
+        own = list(inspect.signature(self.coroutine).parameters.values())[1:]
+        return tuple(one.name for one in own if one.kind in _BY_NAME | _BY_POSITION)
+
+    @property
+    def takes_any_name(self) -> bool:
+        """Whether the coroutine takes arguments by any name."""
+        return self._parameters[0] is None
 
     @functools.cached_property
     def _parameters(self) -> tuple[frozenset[str] | None, float]:

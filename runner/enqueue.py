@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic_core import to_json
+
 from runner import chance, wall_clock
-from runner.codec import encode, encode_job
+from runner.broker.keys import whole_queue
+from runner.codec import decode, encode, encode_job
 from runner.lineage import passed_on
 
 if TYPE_CHECKING:
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
     from runner.batch_books import BatchProgress
     from runner.definition import JobDefinition
+    from runner.unique import Unique
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """The largest body that a client sends, unless it was made with another limit."""
@@ -44,7 +49,8 @@ class Enqueue:
     unique: the caller chose *job_id*: refuse the job while one of that id is pending.
     schedule, tick_ms: a tick of a periodic job: refuse it if the same or a later one was enqueued,
     or, without *overlap*, while the job of an earlier one has not ended. period_ms: between ticks.
-    copies: return only when so many replicas have it.
+    copies: return only when so many replicas have it. only_one: its unique key, and what to do if
+    that is held; held_by: the id and queue of the job that holds it, once Redis has said so.
     """
 
     queue: str
@@ -69,6 +75,8 @@ class Enqueue:
     enqueued_ms: int = field(default_factory=wall_clock.now_ms)
     job: JobDefinition | None = None
     wiring: Wiring | None = None
+    only_one: Unique | None = None
+    held_by: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_id is None:
@@ -94,6 +102,22 @@ class Enqueue:
         if self.wiring is None:
             return self.job.schema.body(self)
         return self.wiring.added_to(self.job.schema_without(self.wiring.parameters).body(self))
+
+    def unique_key(self, body: bytes) -> str:
+        """Return the unique key of a job that has one, and this body."""
+        assert self.only_one is not None  # noqa: S101 -- or the caller would not ask
+        fields, job, queue = decode(body), self.job, whole_queue(self.queue)
+        if job is None:
+            written = dict(enumerate(fields["a"], 1)) | fields["k"]
+            return self.only_one.key(queue, self.name, {}, written)
+        given = job.defaults | job.by_name(self.args, self.kwargs)
+        defaults = json.loads(to_json(job.defaults, fallback=_no_json))
+        written = defaults | job.by_name(fields["a"], fields["k"])
+        return self.only_one.key(queue, self.name, given, written)
+
+
+def _no_json(_: object) -> None:
+    """A default that cannot be given in a call makes no difference."""
 
 
 @dataclass(frozen=True, slots=True)

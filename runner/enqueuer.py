@@ -18,7 +18,7 @@ from runner.broker import keys
 from runner.broker.chunks import MOST_BYTES, chunks
 from runner.broker.cluster import LONGEST_PAUSE_S
 from runner.broker.outage import is_away, is_passing
-from runner.broker.outbox import AnswerLostError, BatchJob, Block, Outbox, size
+from runner.broker.outbox import AnswerLostError, BatchJob, Block, HeldBy, Outbox, size
 from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import ENQUEUE
 from runner.broker.scripts.fields import EnqueueHead, NewJob
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.keys import Keys
+    from runner.broker.outbox import Answer, Reply
     from runner.enqueue import ClientHandler, ClientMiddleware, Enqueue
 
 T = TypeVar("T")
@@ -148,9 +149,13 @@ class Sender:
         for queue in jobs:
             await self._unworked.warn(queue)
         replies = {queue: iter(answers) for queue, answers in zip(jobs, sent, strict=True)}
-        return [next(replies[request.queue]) for request in requests]
+        answers = [next(replies[request.queue]) for request in requests]
+        return [
+            one if type(one) is bool else self._held(request, one)
+            for request, one in zip(requests, answers, strict=True)
+        ]
 
-    def _push(self, queue: str, jobs: list[Block]) -> Awaitable[list[bool]]:
+    def _push(self, queue: str, jobs: list[Block]) -> Awaitable[list[Answer]]:
         raise NotImplementedError
 
     async def _together(self, calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -159,8 +164,8 @@ class Sender:
     async def _pause(self, seconds: float) -> None:
         raise NotImplementedError
 
-    async def _push_many(self, queue: str, jobs: list[Block]) -> list[bool]:
-        replies: list[bool] = []
+    async def _push_many(self, queue: str, jobs: list[Block]) -> list[Answer]:
+        replies: list[Answer] = []
         # Sizes are looked at only where they may matter: the bodies of most calls fit into one.
         bodies = sum(len(job[1]) for job in jobs)
         for chunk in chunks(jobs, size=size if bodies > MOST_BYTES else None):
@@ -170,7 +175,13 @@ class Sender:
     async def _hand_over(self, request: Enqueue) -> bool:
         """Encode now, so that a bad argument fails only its own caller; send with the others."""
         [reply] = await self._push(request.queue, [self._block(request)])
-        return reply
+        return reply if type(reply) is bool else self._held(request, reply)
+
+    def _held(self, request: Enqueue, by: Answer) -> bool:
+        """Note which job holds the unique key of one that was not enqueued."""
+        assert isinstance(by, HeldBy)  # noqa: S101 -- the other answers are booleans
+        request.held_by = by.job_id, self._script.own_keys.queue_of(by.queue_key)
+        return False
 
     def _block(self, request: Enqueue) -> Block:
         """
@@ -225,7 +236,7 @@ class Sender:
     async def _ask(self, *command: Any) -> Any:
         return await self._script.ask(*command)
 
-    async def _send(self, queue: str, jobs: list[Block]) -> list[int]:
+    async def _send(self, queue: str, jobs: list[Block]) -> list[Reply]:
         """
         Send with retries, which are safe: the script recognizes its own bodies.
 
@@ -246,7 +257,7 @@ class Sender:
         for tries_left in range(tries - 1, -1, -1):
             sent = self._script.sent
             try:
-                replies: list[int] | int
+                replies: list[Reply] | int
                 replies = await self._script(
                     self._script.own_keys.queue_key(queue), args, again=in_full
                 )
@@ -300,7 +311,7 @@ class Enqueuer(Sender):
             await self._script.close()
             await self._counts.close()
 
-    def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[bool]]:
+    def _push(self, queue: str, jobs: list[Block]) -> asyncio.Future[list[Answer]]:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             # What another loop left behind when it was closed would never be sent.
@@ -512,14 +523,16 @@ def _fields(request: Enqueue) -> Block:
         and request.expires_ms is None
         and request.schedule is None
         and request.attempt is None
+        and request.only_one is None
     ):
         if request.batch_id:
             return BatchJob(request.job_id, request.body(), request.batch_id)
         # As `FreshJob` has them: to name the fields costs a third of all else that is done here.
         return request.job_id, request.body()
+    body = request.body()
     return NewJob(
         id=request.job_id,
-        body=request.body(),
+        body=body,
         due_ms="" if request.due_ms is None else request.due_ms,
         delay_ms="" if request.delay_ms is None else request.delay_ms,
         mode="arq" if request.as_arq else "unique" if request.unique else "new",
@@ -530,6 +543,9 @@ def _fields(request: Enqueue) -> Block:
         period_ms="" if request.period_ms is None else request.period_ms,
         overlap="" if request.overlap else 0,
         spent="" if not request.attempt or request.attempt <= 1 else request.attempt - 1,
+        unique=""
+        if request.only_one is None
+        else request.only_one.rule(request.unique_key(body), request.name),
     )
 
 

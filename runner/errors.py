@@ -9,6 +9,7 @@ All errors that the runner raises, as one tree.
     ├── ArgumentsError          arguments do not fit the job's signature
     ├── ResultError             a job's result does not fit its signature, or has no JSON form
     ├── EnqueueError            Redis did not take the job, or did not answer in time
+    │   └── DuplicateJobError       another job holds its unique key
     ├── SecretError             a sealed argument does not open
     ├── CodecError              bytes from Redis are not a job or a result of ours
     ├── UnreadableError         a key in Redis holds what is not ours
@@ -92,6 +93,18 @@ class EnqueueError(RunnerError):
         super().__init__(message)
         self.job_ids = tuple(job_ids)
         self.may_be_enqueued = may_be_enqueued
+
+
+class DuplicateJobError(EnqueueError):
+    """
+    Another job holds the unique key, and `on_conflict` is "raise". held_by: its id.
+
+    job_ids: of several in one call, the jobs that were not enqueued; the others were.
+    """
+
+    def __init__(self, message: str, *, held_by: str, job_ids: Sequence[str] = ()) -> None:
+        super().__init__(message, job_ids=job_ids)
+        self.held_by = held_by
 
 
 class SecretError(RunnerError):

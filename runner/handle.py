@@ -43,7 +43,8 @@ class JobState(StrEnum):
     The state of a job.
 
     `parked`: no worker that met it knows its name or its parameters; one that does takes it.
-    `unknown`: no such job, or it is done and its result is not kept.
+    `waiting`: the job with its unique key runs, and it comes next. `unknown`: no such job, or it is
+    done and its result is not kept.
     """
 
     SCHEDULED = "scheduled"
@@ -51,6 +52,7 @@ class JobState(StrEnum):
     RUNNING = "running"
     RETRYING = "retrying"
     PARKED = "parked"
+    WAITING = "waiting"
     DONE = "done"
     DEAD = "dead"
     UNKNOWN = "unknown"
@@ -61,7 +63,8 @@ class JobHandle(Generic[R]):
     """
     One job, by its id.
 
-    created: False if `enqueue` found a pending job of the same id, and added none. job: by whose
+    created: False if `enqueue` found a pending job of the same id, or another one with its unique
+    key, and added none; this is the handle of that, then. job: by whose
     signature `result` reads; without it, the result is plain JSON values.
     """
 
@@ -100,6 +103,7 @@ class JobHandle(Generic[R]):
             ("ZSCORE", queue + keys.RETRYING_SUFFIX, self.id),
             ("ZSCORE", queue + keys.DEAD_SUFFIX, self.id),
             ("ZSCORE", queue + keys.PARKED_SUFFIX, self.id),
+            ("ZSCORE", queue + keys.WAITING_SUFFIX, self.id),
             ("HEXISTS", queue + keys.DIED_SUFFIX, self.id),
             ("EXISTS", own.result_prefix + self.id),
             ("TIME",),
@@ -244,8 +248,8 @@ class JobHandle(Generic[R]):
 
 def _state(found: list[Any]) -> JobState:
     reader = Reader()
-    running, held, queued_ms, suspect_ms, retry_ms, died_ms, parked, died, result, now = map(
-        reader.known, found
+    running, held, queued_ms, suspect_ms, retry_ms, died_ms, parked, waiting, died, result, now = (
+        map(reader.known, found)
     )
     if running or held:
         return JobState.RUNNING
@@ -254,8 +258,8 @@ def _state(found: list[Any]) -> JobState:
         if float(due_ms) <= int(now[0]) * 1000 + int(now[1]) / 1000:
             return JobState.READY
         return JobState.SCHEDULED if retry_ms is None else JobState.RETRYING
-    if parked is not None:
-        return JobState.PARKED
+    if parked is not None or waiting is not None:
+        return JobState.WAITING if parked is None else JobState.PARKED
     if died_ms is not None or died:
         return JobState.DEAD
     if not result and reader.unreadable:

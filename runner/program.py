@@ -76,6 +76,7 @@ _OF_RUNNER: Final = {
             "batches:batches",
             "List batches of jobs and flows, show one, cancel it, or retry its dead jobs.",
         ),
+        ("unique", "unique:unique", "List the unique keys of jobs, or free one."),
         ("why", "why:why", "Say why the job JOB_ID is not running yet, and what to do about it."),
         (
             "run-of",

@@ -147,6 +147,10 @@ class JobSchema:
         """Whether a parameter is a `Secret`, or holds one."""
         return bool(self._sealed)
 
+    def seals(self, parameter: str) -> bool:
+        """Whether *parameter* is one of those."""
+        return self._name_of(parameter) in self._sealed
+
     def parse(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], job_id: str = ""
     ) -> Arguments:

@@ -34,6 +34,9 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:dead` | sorted set | ids of dead jobs by time of death, Unix ms | until retried, deleted or trimmed on request |
 | `arq:queue:<queue>:done` | sorted set | ids of jobs that have ended without dying, by the time of their end, Unix ms | the last `keep_done`, for `keep_done_s` |
 | `arq:queue:<queue>:died` | hash | id that its caller chose → `<id>~<ms>`, the id of the job that died under it last | until the id is used again, or that job is retried or deleted |
+| `arq:queue:<queue>:unique` | hash | job id → `<its unique key>|<dead, if dead jobs hold it>|<ms that it is held once the job is done>|<since when, Unix ms>` | while the job waits, runs or is dead |
+| `arq:queue:<queue>:waiting` | sorted set | ids of jobs that wait until the job with their unique key has ended, by due time | until then |
+| `arq:unique:<key>` | hash | of a unique key, the job that holds it: `job`, and the key of its queue, `at`; `next` and `next_at`, the one that waits for it; `by`, the last call that changed one of them; `over` once the job is done and the key is still held | while it is held |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
 | `arq:queue:<queue>:workers` | sorted set | worker ids by last heartbeat, Unix ms | trimmed by the poller |
@@ -100,6 +103,8 @@ CRASHES_SUFFIX = ":crashes"
 UNKNOWN_SUFFIX = ":unknown"
 PARKED_SUFFIX = ":parked"
 PARKED_NAMES_SUFFIX = ":parked-names"
+WAITING_SUFFIX = ":waiting"
+UNIQUE_SUFFIX = ":unique"
 DEAD_SUFFIX = ":dead"
 DONE_SUFFIX = ":done"
 DIED_SUFFIX = ":died"
@@ -107,7 +112,7 @@ PAUSED_SUFFIX = ":paused"
 WAKE_SUFFIX = ":wake"
 WORKERS_SUFFIX = ":workers"
 HEALTH_SUFFIX = ":health-check"
-PLACES = ("", SUSPECTS_SUFFIX, PARKED_SUFFIX, DEAD_SUFFIX)
+PLACES = ("", SUSPECTS_SUFFIX, PARKED_SUFFIX, WAITING_SUFFIX, DEAD_SUFFIX)
 """The sorted sets where a job stands that has not ended: what follows the queue's key."""
 
 SUFFIXES = (
@@ -121,6 +126,8 @@ SUFFIXES = (
     UNKNOWN_SUFFIX,
     PARKED_SUFFIX,
     PARKED_NAMES_SUFFIX,
+    WAITING_SUFFIX,
+    UNIQUE_SUFFIX,
     DEAD_SUFFIX,
     DONE_SUFFIX,
     DIED_SUFFIX,
@@ -175,6 +182,7 @@ class Keys:
         self.abort: Final = base + "abort"
         self.queues: Final = base + "queues"
         self.history_prefix: Final = base + "history:"
+        self.unique_prefix: Final = base + "unique:"
         self.batch_prefix: Final = base + "batch:"
         self.batches: Final = base + "batches"
         self.live_batches: Final = base + "batches:live"

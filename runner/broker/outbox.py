@@ -39,13 +39,35 @@ class BatchJob(NamedTuple):
 Block = tuple[str, bytes] | BatchJob | NewJob
 """A job in short, the fields of `FreshJob` as a plain tuple or with its batch, or in full."""
 
-Parcel = tuple[list[Block], asyncio.Future[list[bool]], float, int]
+
+class HeldBy(NamedTuple):
+    """The job that holds the unique key of one that was not enqueued."""
+
+    job_id: str
+    queue_key: str
+
+
+Answer = bool | HeldBy
+"""Whether a job was enqueued, or which one is there in its place."""
+
+Reply = int | list[bytes]
+"""The same as the script says it."""
+
+
+def answer_of(reply: Reply) -> Answer:
+    """Return what a script's reply for one job means."""
+    if isinstance(reply, list):
+        return HeldBy(*(one.decode("utf-8", "backslashreplace") for one in reply))
+    return bool(reply)
+
+
+Parcel = tuple[list[Block], asyncio.Future[list[Answer]], float, int]
 """
 Jobs of one call, as blocks of the script, Redis's answer for each of them, when the call has waited
 long enough, by the loop's clock, and the bytes of all blocks.
 """
 
-Send = Callable[[str, list[Block]], Awaitable[list[int]]]
+Send = Callable[[str, list[Block]], Awaitable[list[Reply]]]
 """Sends jobs into a queue in one call, and returns Redis's answer for each."""
 
 
@@ -72,13 +94,13 @@ class Outbox:
         """Whether the drain was cancelled here, since everyone it works for has waited too long."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def push(self, jobs: list[Block]) -> asyncio.Future[list[bool]]:
+    def push(self, jobs: list[Block]) -> asyncio.Future[list[Answer]]:
         """
         Send *jobs* soon, with those of other calls; the result says which of them were new.
 
         The future raises EnqueueError if Redis did not take them, or did not answer in time.
         """
-        future: asyncio.Future[list[bool]] = self._loop.create_future()
+        future: asyncio.Future[list[Answer]] = self._loop.create_future()
         due = self._loop.time() + self._timeout_s
         self._waiting.append((jobs, future, due, sum(map(size, jobs))))
         if self._timer is None:
@@ -141,7 +163,7 @@ class Outbox:
                 await self._deliver([parcel])
             return
         for of_call, future, _, _ in parcels:
-            answers = [bool(reply) for reply in islice(replies, len(of_call))]
+            answers = [answer_of(reply) for reply in islice(replies, len(of_call))]
             if not future.done():
                 future.set_result(answers)
 

@@ -13,6 +13,7 @@ from runner.commands.moment import MomentType
 from runner.commands.output import print_document
 from runner.commands.printing import echo
 from runner.commands.run_command import run_async
+from runner.unique import CHANGES_ANOTHER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,11 +92,19 @@ async def _enqueue(
             kwargs = _with_secrets(job, kwargs)
         handle = await chosen.enqueue(**kwargs)
         if not handle.created:
-            raise click.ClickException(f"a job {handle.id} exists already; nothing was enqueued")
+            raise click.ClickException(f"{_there(job, handle.id)}; none was added")
         await session.operator.record("enqueue", f"{job.queue}/{handle.id}", name, "done")
         echo(handle.id, err=wait)
         if wait:
             print_document(await handle.result())
+
+
+def _there(job: Job[Any, Any], job_id: str) -> str:
+    unique = job.options_of_worker.unique
+    if unique is None:
+        return f"a job {job_id} exists already"
+    gets = " and gets these arguments, if it waits" * (unique.on_conflict in CHANGES_ANOTHER)
+    return f"the job {job_id} has the unique key{gets}"
 
 
 def _with_secrets(job: Job[Any, Any], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,7 @@ _COLUMNS = (
         for state in ("ready", "running", "scheduled", "retrying", "dead")
     ),
     Column("parked", lambda one: one.parked or None, right=True, spare=True),
+    Column("waiting", lambda one: one.waiting or None, right=True, spare=True),
     Column("waits", _wait, right=True),
     Column("workers", attrgetter("workers"), right=True, spare=True),
     Column("", note, least=11, color="yellow"),

@@ -27,6 +27,7 @@ STATE_COLORS: Final = {
     "scheduled": "magenta",
     "retrying": "yellow",
     "parked": "yellow",
+    "waiting": "yellow",
     "dead": "red",
     "done": "",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +27,7 @@ from runner.broker.scripts import LOOK
 from runner.broker.scripts.fields import LookHead
 from runner.broker.servers import at, by_server
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
+from runner.errors import ConfigurationError
 from runner.handle import JobState
 from runner.operations.processes import RunningJob, workers_of
 from runner.operations.verbs import job_verbs
@@ -45,6 +47,7 @@ _MOST_ATTEMPTS = 100
 _LIMITS = LookHead(each=16 << 20, all=34 << 20, entries=_MOST_ATTEMPTS, start=4_000)
 """How much of one job is read: its body, its result, and a few megabytes of its history."""
 
+_KEY = re.compile(rb"[0-9a-f]{1,64}")
 _RAW_CHARACTERS = 2_000
 _NAME = 200
 _MESSAGE = 10_000
@@ -87,6 +90,26 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True)
+class UniqueView:
+    """
+    A job's unique key.
+
+    Attributes:
+        key: The key, a digest.
+        holder: Id of the job that holds it; null if none does.
+        holder_queue: Queue of that job.
+        next: Id of the job that comes next; null if none waits.
+        over: Whether its job is done, and the key is still held for a while.
+    """
+
+    key: str
+    holder: str | None
+    holder_queue: str | None
+    next: str | None
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     r"""
     One job.
@@ -118,6 +141,7 @@ class JobView:
         kept_until: When it is forgotten, if it is done; if it is dead, as a worker of its queue
             says; null if it is kept until somebody acts, or nobody can tell.
         unreadable: What of the job cannot be read, and why; empty if all can.
+        unique: Its unique key; null if it has none.
     """
 
     job_id: str
@@ -145,6 +169,7 @@ class JobView:
     result: Any
     kept_until: datetime | None
     unreadable: str = ""
+    unique: UniqueView | None = None
 
     @property
     def verbs(self) -> list[JobVerb]:
@@ -197,14 +222,16 @@ async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobVie
     redis = at(redis, queue)
     for key in keys_of(job_id):
         found = await _found(redis, queue, key)
-        if found.died is not None and found.due_ms is None and found.parked_ms is None:
+        places = (found.due_ms, found.parked_ms, found.waiting_ms)
+        if found.died is not None and places == (None, None, None):
             # A job that died under an id of its caller's choice goes on under another.
             job_id = shown_id(found.died)
             found = await _found(redis, queue, found.died)
         if found.state() is not JobState.UNKNOWN:
             is_held = found.state() is JobState.RUNNING
             running = await _running(redis, queue, job_id) if is_held else None
-            view = _view(queue, job_id, found, running, catalog)
+            unique = await _unique(redis, found)
+            view = replace(_view(queue, job_id, found, running, catalog), unique=unique)
             return view if view.died_at is None else await _with_age(redis, view)
     return None
 
@@ -224,6 +251,8 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.zscore(key + keys.DONE_SUFFIX, name)
         pipe.zscore(key + keys.RETRYING_SUFFIX, name)
         pipe.zscore(key + keys.PARKED_SUFFIX, name)
+        pipe.zscore(key + keys.WAITING_SUFFIX, name)
+        pipe.hget(key + keys.UNIQUE_SUFFIX, name)
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
         pipe.pttl(own.in_progress_prefix.encode() + member)
         pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
@@ -258,6 +287,8 @@ class _Found:
     done_ms: float | None
     retry_ms: float | None
     parked_ms: float | None
+    waiting_ms: float | None
+    unique: bytes | None
     token: bytes | None
     lease_ms: int
     unknown: bytes | None
@@ -289,6 +320,7 @@ class _Found:
             is_held=self.token is not None or self.is_held,
             is_retry=self.retry_ms is not None,
             is_parked=self.parked_ms is not None,
+            is_behind=self.waiting_ms is not None,
             is_dead=self.died_ms is not None,
             has_ended=self.result is not None or self.done_ms is not None,
         )
@@ -304,6 +336,7 @@ def state_of(
     is_held: bool,
     is_retry: bool,
     is_parked: bool,
+    is_behind: bool,
     is_dead: bool,
     has_ended: bool,
 ) -> JobState:
@@ -314,11 +347,37 @@ def state_of(
         if due_ms <= now_ms:
             return JobState.READY
         return JobState.RETRYING if is_retry else JobState.SCHEDULED
-    if is_parked:
-        return JobState.PARKED
+    if is_parked or is_behind:
+        return JobState.PARKED if is_parked else JobState.WAITING
     if is_dead:
         return JobState.DEAD
     return JobState.DONE if has_ended else JobState.UNKNOWN
+
+
+async def _unique(redis: Redis, found: _Found) -> UniqueView | None:
+    """Who holds the unique key of a job that has one."""
+    key, bar, _ = (found.unique or b"").partition(b"|")
+    if not bar or not _KEY.fullmatch(key):
+        return None
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hmget(found.own.unique_prefix + key.decode(), ["job", "at", "next", "over"])
+        [held] = await answers(pipe)
+    job_id, at_key, following, over = found.reader.known(held, (None,) * 4)
+    return UniqueView(
+        key=key.decode(),
+        holder=job_id and shown_id(job_id),
+        holder_queue=at_key and _queue_named(found.own, at_key),
+        next=following and shown_id(following),
+        over=over is not None,
+    )
+
+
+def _queue_named(own: Keys, key: bytes) -> str | None:
+    """None if it is no queue's: anybody may write anything into Redis."""
+    try:
+        return own.queue_of(key.decode())
+    except (UnicodeDecodeError, ConfigurationError):
+        return None
 
 
 async def _running(redis: Redis, queue: str, job_id: str) -> RunningJob | None:
@@ -392,7 +451,8 @@ def _short(text: str | None) -> str | None:
 def _due_at(queue: str, found: _Found, result: Fields) -> datetime | None:
     if found.state() is JobState.DONE:
         return result.moment("due")
-    due_ms = found.parked_ms if found.due_ms is None else found.due_ms
+    places = (found.due_ms, found.parked_ms, found.waiting_ms)
+    due_ms = next((one for one in places if one is not None), None)
     return found.reader.moment(found.own.queue_key(queue), due_ms)
 
 

@@ -10,7 +10,7 @@ from runner.wording import local_time, span, zone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runner.operations.job import AttemptView, JobView
+    from runner.operations.job import AttemptView, JobView, UniqueView
     from runner.operations.why import Why
 
 
@@ -35,11 +35,21 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         found["progress"] = progress(view.progress)
     if view.succeeded:
         found["result"] = repr(view.result)
+    if view.unique is not None:
+        found["unique key"] = _key(view.unique, view.job_id)
     if view.unreadable:
         found["unreadable"] = view.unreadable
     if view.raw is not None:
         found["body"] = view.raw
     return {name: shown(text) for name, text in found.items()}
+
+
+def _key(unique: UniqueView, job_id: str) -> str:
+    if unique.holder is None:
+        return f"{unique.key}, held by none"
+    who = "this job" if unique.holder == job_id else unique.holder
+    after = f"; {unique.next} comes next" if unique.next not in {None, job_id} else ""
+    return f"{unique.key}, held by {who}{after}"
 
 
 def timeline(view: JobView) -> Iterator[str]:

@@ -37,6 +37,7 @@ ORDER: Final = (
     JobState.READY,
     JobState.SCHEDULED,
     JobState.PARKED,
+    JobState.WAITING,
     JobState.DEAD,
     JobState.DONE,
 )

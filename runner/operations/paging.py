@@ -29,6 +29,7 @@ LISTED = (
     JobState.SCHEDULED,
     JobState.RETRYING,
     JobState.PARKED,
+    JobState.WAITING,
     JobState.RUNNING,
     JobState.DEAD,
     JobState.DONE,
@@ -142,8 +143,9 @@ class Window:
                 name, low, high = key, _just_after(now), float("inf")
             case JobState.RETRYING:
                 name, low, high = key + keys.RETRYING_SUFFIX, _just_after(now), float("inf")
-            case JobState.PARKED:
-                name, low, high = key + keys.PARKED_SUFFIX, float("-inf"), float("inf")
+            case JobState.PARKED | JobState.WAITING:
+                suffix = keys.PARKED_SUFFIX if state is JobState.PARKED else keys.WAITING_SUFFIX
+                name, low, high = key + suffix, float("-inf"), float("inf")
             case JobState.DEAD | JobState.DONE:
                 suffix = keys.DEAD_SUFFIX if state is JobState.DEAD else keys.DONE_SUFFIX
                 name, low = key + suffix, float("-inf")

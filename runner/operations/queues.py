@@ -48,6 +48,7 @@ class Queue:
         dead: Jobs in the dead set.
         done: Jobs that have ended, as far as they are listed.
         parked: Jobs that are parked: no worker knew their name or parameters.
+        waiting: Jobs that wait for another one, which has their unique key.
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
         workers: Workers with a heartbeat that has not lapsed.
@@ -62,6 +63,7 @@ class Queue:
     dead: int | None
     done: int | None
     parked: int | None
+    waiting: int | None
     oldest_wait_s: float
     paused: Paused | None
     workers: int | None
@@ -191,5 +193,5 @@ def _depth(reader: Reader, key: str, entry_id: bytes, fields: Mapping[bytes, byt
     return Depth(at=at, **counts)
 
 
-_STATES = ("ready", "running", "scheduled", "retrying", "dead", "done", "parked")
+_STATES = ("ready", "running", "scheduled", "retrying", "dead", "done", "parked", "waiting")
 _COUNTS = ("ready", "running", "scheduled", "retrying", "dead", "oldest_wait_ms")

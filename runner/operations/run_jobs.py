@@ -166,6 +166,7 @@ class _Places:
     due: Sequence[Any]
     suspects: Sequence[Any]
     parked: Sequence[Any]
+    behind: Sequence[Any]
     dead: Sequence[Any]
     done: Sequence[Any]
     retrying: Sequence[Any]
@@ -180,6 +181,7 @@ class _Places:
             is_held=self.tokens[place] is not None or self.held[place] is not None,
             is_retry=self.retrying[place] is not None,
             is_parked=self.parked[place] is not None,
+            is_behind=self.behind[place] is not None,
             is_dead=self.dead[place] is not None,
             has_ended=has_result or self.done[place] is not None,
         )
@@ -202,6 +204,7 @@ async def _places(redis: Redis, queue: str, ids: Sequence[bytes]) -> _Places:
             "",
             keys.SUSPECTS_SUFFIX,
             keys.PARKED_SUFFIX,
+            keys.WAITING_SUFFIX,
             keys.DEAD_SUFFIX,
             keys.DONE_SUFFIX,
             keys.RETRYING_SUFFIX,

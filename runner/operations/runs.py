@@ -56,6 +56,7 @@ _STANDING: Final = (
     JobState.RETRYING,
     JobState.DEAD,
     JobState.PARKED,
+    JobState.WAITING,
     JobState.READY,
     JobState.SCHEDULED,
 )

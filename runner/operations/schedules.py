@@ -122,18 +122,26 @@ async def act(
 
 
 async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> str:
-    """Enqueue the schedule's job once, beside its ticks; return the job's id."""
+    """
+    Enqueue the schedule's job once, beside its ticks; return the job's id.
+
+    If another job has its unique key, that one's.
+    """
     periodic = _named(schedule, name)
     job = periodic.job
     args, kwargs = job.check((), periodic.kwargs)
     job_id = chance.new_id()
     enqueuer = Enqueuer(at(redis, job.queue))
     try:
-        await enqueuer.put(Enqueue(job.queue, job_id, job.name, args, kwargs, job=job))
+        unique = job.options_of_worker.unique
+        request = Enqueue(job.queue, job_id, job.name, args, kwargs, job=job, only_one=unique)
+        await enqueuer.put(request)
     finally:
         await enqueuer.close()
-    await operator.record("run schedule", name, outcome=f"enqueued {job_id}")
-    return job_id
+    held_by = request.held_by
+    outcome = f"nothing: {held_by[0]} has its unique key" if held_by else f"enqueued {job_id}"
+    await operator.record("run schedule", name, outcome=outcome)
+    return held_by[0] if held_by else job_id
 
 
 async def pause(redis: Redis, operator: Operator, schedule: Sequence[Periodic], name: str) -> None:

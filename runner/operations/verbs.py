@@ -126,6 +126,7 @@ _FOUND = {
     JobState.SCHEDULED: Found.WAITING,
     JobState.RETRYING: Found.WAITING,
     JobState.PARKED: Found.WAITING,
+    JobState.WAITING: Found.WAITING,
     JobState.DEAD: Found.DEAD,
     JobState.RUNNING: Found.RUNNING,
 }
@@ -133,6 +134,7 @@ _FAILED = frozenset({JobState.RETRYING, JobState.DEAD})
 _LATER = frozenset({JobState.SCHEDULED, JobState.RETRYING, JobState.PARKED})
 _READY = frozenset({JobState.READY})
 _WAITING = _READY | _LATER
+_BEHIND = frozenset({JobState.WAITING})
 _DEAD = frozenset({JobState.DEAD})
 _RUNNING = frozenset({JobState.RUNNING})
 
@@ -153,8 +155,8 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
         ),
         JobVerb(
             name=Action.DELETE,
-            acts_in=_WAITING | _DEAD,
-            states=_WAITING | _DEAD,
+            acts_in=_WAITING | _BEHIND | _DEAD,
+            states=_WAITING | _BEHIND | _DEAD,
             help="Delete jobs for good; running jobs are left alone.",
             done="deleted",
             button="Delete",
@@ -165,8 +167,8 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
         ),
         JobVerb(
             name=Action.BURY,
-            acts_in=_WAITING,
-            states=_WAITING,
+            acts_in=_WAITING | _BEHIND,
+            states=_WAITING | _BEHIND,
             help="Put waiting jobs into the dead set.",
             done="buried",
             button="Bury",
@@ -176,8 +178,8 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
         ),
         JobVerb(
             name=Action.RESCHEDULE,
-            acts_in=_WAITING | _DEAD,
-            states=_WAITING | _DEAD,
+            acts_in=_WAITING | _BEHIND | _DEAD,
+            states=_WAITING | _BEHIND | _DEAD,
             not_for_all=_READY,
             asks=Asks.TIME,
             help="Make jobs due at another time.",
@@ -198,7 +200,7 @@ JOB_VERBS: Mapping[Action, JobVerb] = {
         ),
         JobVerb(
             name=Action.ABORT,
-            acts_in=_WAITING | _RUNNING,
+            acts_in=_WAITING | _BEHIND | _RUNNING,
             states=_RUNNING,
             help="End waiting jobs, and cancel running ones.",
             done="asked to end",

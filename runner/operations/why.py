@@ -1,8 +1,9 @@
 """
 Why a job is not running yet, in a sentence that somebody can act on.
 
-The causes are tried in this order: the job has finished, it runs, no worker knows it, it is not
-due, its queue is paused, no worker lives, every worker is quiet, every slot is busy.
+The causes are tried in this order: the job has finished, it runs, another one has its unique key,
+no worker knows it, it is not due, its queue is paused, no worker lives, every worker is quiet,
+every slot is busy.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Cause(StrEnum):
     QUIET = "quiet"
     SLOTS_BUSY = "slots busy"
     SUSPECT = "suspect"
+    UNIQUE = "unique key"
     ABOUT_TO_RUN = "about to run"
 
 
@@ -179,8 +181,8 @@ async def explain(redis: Redis, view: JobView) -> Why:
             return _done(view)
         case JobState.DEAD:
             return _dead(view)
-        case JobState.RUNNING:
-            return _running(view)
+        case JobState.RUNNING | JobState.WAITING:
+            return _running(view) if view.state is JobState.RUNNING else _behind(view)
     workers = await workers_of(redis, view.queue)
     if view.unknown:
         return _unknown(view, workers)
@@ -222,9 +224,19 @@ def _dead(view: JobView) -> Why:
     return Why(
         Cause.DEAD,
         f"It died at {_at(view.died_at)}, after {counted(view.attempts_spent, 'attempt')}{reason}.",
-        remedy="Retry it to run it again with all its attempts, or delete it.",
+        remedy=_remedy_of_dead(view),
         since=view.died_at,
     )
+
+
+def _remedy_of_dead(view: JobView) -> str:
+    held = view.unique
+    if held is not None and held.holder not in {None, view.job_id} and not held.over:
+        return (
+            f"The job {held.holder} has its unique key now: retry it once that has ended, or "
+            "delete it."
+        )
+    return "Retry it to run it again with all its attempts, or delete it."
 
 
 def _running(view: JobView) -> Why:
@@ -243,6 +255,19 @@ def _running(view: JobView) -> Why:
         f"{_at(view.lease_until)} and is renewed as long as that worker lives.",
         since=since,
         until=view.lease_until,
+    )
+
+
+def _behind(view: JobView) -> Why:
+    held = view.unique
+    holder = "another job" if held is None or held.holder is None else f"the job {held.holder}"
+    return Why(
+        Cause.UNIQUE,
+        f"It waits until {holder}, which has the same unique key, has ended.",
+        remedy=f"See why that one runs: pipeline why {held.holder}."
+        if held and held.holder
+        else "",
+        until=view.due_at,
     )
 
 

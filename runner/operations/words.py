@@ -122,6 +122,10 @@ _NOTHING = {
         "Nothing is parked",
         "Jobs that no worker here knows wait for one that does.",
     ),
+    JobState.WAITING: (
+        "Nothing waits for another job",
+        "A job whose unique key another one has, which runs, waits here until that has ended.",
+    ),
     JobState.DEAD: (
         "No dead jobs",
         "Jobs that failed for good are kept here until somebody decides.",

@@ -8,8 +8,9 @@ import structlog
 
 from runner.admin import Admin, Found
 from runner.broker import keys
-from runner.broker.scripts import UNPARK
-from runner.broker.scripts.fields import UnparkHead
+from runner.broker.chunks import chunks
+from runner.broker.scripts import RELEASE, UNPARK
+from runner.broker.scripts.fields import ReleaseHead, UnparkHead
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -47,6 +48,24 @@ async def offer_parked(redis: Redis, queue: str) -> None:
     _, labels = await redis.sscan(key + keys.PARKED_NAMES_SUFFIX, count=_OFFERED)
     for label in labels[:_OFFERED]:
         await redis.eval(UNPARK, 2, key, keys.of(redis).base, *UnparkHead(_OFFERED), label)  # type: ignore[misc,arg-type]
+
+
+async def free_keys(redis: Redis, queue: str, cursor: int) -> int:
+    """
+    Free unique keys of jobs that a program has ended which knows no keys; return where to go on.
+
+    Whoever enqueues the next job of such a key takes it all the same; but a job that waits for it
+    would wait for ever. One call looks at a few hundred.
+    """
+    key = keys.of(redis).queue_key(queue)
+    found = await redis.hscan(key + keys.UNIQUE_SUFFIX, cursor, count=_CHUNK)
+    ids = [*found[1]]
+    for chunk in chunks(ids, most=_CHUNK):
+        args = [*ReleaseHead("look"), *chunk]
+        freed = await redis.eval(RELEASE, 2, key, keys.of(redis).base, *args)  # type: ignore[misc]
+        if freed:
+            _log.warning("unique keys freed: their jobs are gone", queue=queue, keys=freed)
+    return int(found[0])
 
 
 async def trim_by_time(redis: Redis, *, now_ms: float) -> None:

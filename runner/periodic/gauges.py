@@ -22,8 +22,8 @@ class QueueGauges:
 
     ready: due now. oldest_wait_s: how long the oldest ready job has been due; 0 if there is none.
     done: ended without dying, as far as they are listed. parked: since their workers did not know
-    their names or parameters. unreadable: the states whose jobs cannot be counted, since another
-    type stands at their key; 0 stands for them.
+    their names or parameters. waiting: for jobs that have their unique keys. unreadable: the states
+    whose jobs cannot be counted, since another type stands at their key; 0 stands for them.
     """
 
     queue: str
@@ -34,6 +34,7 @@ class QueueGauges:
     dead: int
     done: int
     parked: int
+    waiting: int
     oldest_wait_s: float
     paused: bool
     unreadable: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ async def queue_gauges(redis: Redis, queue: str) -> QueueGauges:
         "dead": counted.dead,
         "done": counted.done,
         "parked": counted.parked,
+        "waiting": counted.waiting,
     }
     return QueueGauges(
         queue=queue,

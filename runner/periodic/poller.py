@@ -4,7 +4,8 @@ The cron poller: what one worker of the fleet does every 15 seconds, beside its 
 Each poll
 1. enqueues the periodic jobs that came due since the last poll, each tick once;
 2. refreshes the queue gauges;
-3. removes workers that are gone from the register, offers parked jobs, trims the dead sets;
+3. removes workers that are gone from the register, offers parked jobs, frees unique keys of jobs
+   that another program has ended, trims the dead sets;
 4. announces the queues that are worked, and forgets those that nobody uses;
 5. looks after batches whose creator is lost, or whose jobs were ended by another program;
 6. stores its time, which the health check reads.
@@ -27,6 +28,7 @@ from runner.broker.reading import Unreadable, answers, count_of
 from runner.broker.servers import awake, by_server
 from runner.broker.set_aside import set_aside_of_queues
 from runner.periodic.cleanup import (
+    free_keys,
     offer_parked,
     trim_by_time,
     trim_dead,
@@ -88,6 +90,8 @@ class Poller:
         self._keep_done = keep_done
         self._keep_done_s = keep_done_s
         self.schedule = schedule
+        self._looked_at: dict[str, int] = {}
+        """Where to go on looking at unique keys, by queue."""
 
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises: the next poll makes up for it."""
@@ -102,6 +106,8 @@ class Poller:
             await note_depth(self._redis, gauges)
             await trim_workers(self._redis, queue)
             await offer_parked(self._redis, queue)
+            cursor = self._looked_at.get(queue, 0)
+            self._looked_at[queue] = await free_keys(self._redis, queue, cursor)
             await trim_dead(
                 self._redis,
                 queue,

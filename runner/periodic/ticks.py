@@ -127,6 +127,7 @@ def request_at(periodic: Periodic, tick: datetime) -> Enqueue:
         period_ms=round(periodic.period_at(tick).total_seconds() * 1000),
         overlap=periodic.overlap,
         job=periodic.job,
+        only_one=periodic.job.options_of_worker.unique,
     )
 
 

@@ -21,7 +21,8 @@ To run whole workers, in a time that jobs do not have to wait for either, see `r
 """
 
 from runner.testing.clock import Clock
-from runner.testing.memory import Collected, Enqueued, JobError, collect
+from runner.testing.memory import Collected, collect
+from runner.testing.records import Enqueued, JobError
 from runner.testing.running import Drained, drain, inline
 
 __all__ = ["Clock", "Collected", "Drained", "Enqueued", "JobError", "collect", "drain", "inline"]

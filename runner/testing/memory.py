@@ -5,92 +5,26 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from runner.admin import aborted_result
 from runner.batch_books import BatchProgress, QueueProgress
 from runner.broker import keys
-from runner.codec import decode_job, encode_shown
+from runner.codec import encode_shown
 from runner.current import redirect
 from runner.handle import JobState
 from runner.sealing import keys_for_tests
 from runner.testing.clock import Clock
 from runner.testing.flows import FlowRecord
+from runner.testing.records import JobError, Record, Stage
+from runner.testing.unique import UniqueKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runner.decorator import Job
     from runner.enqueue import Enqueue, FlowPlan
-    from runner.worker.held import Held
-
-
-class JobError(AssertionError):
-    """A job did not end as the test needs it: it is dead, or nothing here would ever run it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueued:
-    """An enqueued job, as a worker would read it; what is sealed in it is opened."""
-
-    name: str
-    job_id: str
-    queue: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    delay_s: float
-
-
-class Stage(Enum):
-    """Where a job is. An aborted one is done: it has a result, which says so."""
-
-    WAITING = 1
-    RETRYING = 2
-    RUNNING = 3
-    PARKED = 4
-    DONE = 5
-    DEAD = 6
-
-
-_PENDING = frozenset({Stage.WAITING, Stage.RETRYING, Stage.RUNNING, Stage.PARKED})
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """
-    One job, and how it is with it.
-
-    spent: attempts that failed. ended_as: the state that its batch counts; told_as: that which its
-    flow knows. passed: what it passes on there. result, error: what a
-    handle reads, as JSON; kept_until: of the result; None for ever.
-    """
-
-    request: Enqueue
-    body: bytes
-    due: datetime
-    stage: Stage = Stage.WAITING
-    spent: int = 0
-    held: Held | None = None
-    result: bytes | None = None
-    kept_until: datetime | None = None
-    error: bytes | None = None
-    ended_as: str = ""
-    told_as: str = ""
-    passed: bytes = b""
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether it has neither ended nor died."""
-        return self.stage in _PENDING
-
-    def shown(self, *, delay_s: float = 0.0) -> Enqueued:
-        """Return it as a test sees it."""
-        envelope = decode_job(self.body)
-        args, kwargs, request = tuple(envelope.args), envelope.kwargs, self.request
-        if request.job is not None:
-            args, kwargs = request.job.schema.opened(args, kwargs, request.job_id)
-        return Enqueued(request.name, request.job_id, request.queue, args, kwargs, delay_s)
+    from runner.testing.records import Enqueued
 
 
 @dataclass(slots=True, eq=False)
@@ -153,6 +87,7 @@ class Kept:
         self.clock = Clock(now)
         self._records: dict[str, Record] = {}
         self._batches: dict[str, BatchRecord] = {}
+        self._keys = UniqueKeys()
 
     async def put(self, request: Enqueue, /) -> bool:
         """Keep a job; refuse it if the one of its id is pending, or its batch was cancelled."""
@@ -167,11 +102,35 @@ class Kept:
             due = datetime.fromtimestamp(request.due_ms / 1000, UTC)
         else:
             due = self.clock.now + timedelta(milliseconds=request.delay_ms or 0)
-        record = self._records[request.job_id] = Record(request, request.body(), due)
+        record = Record(request, request.body(), due, self.clock.now)
+        if request.only_one is not None:
+            there = self._keys.ask(record, self.clock.now)
+            if there is not None:
+                request.held_by = there.request.job_id, there.request.queue
+                self._given_anew(there)
+                return False
+        self._records[request.job_id] = record
         if batch is not None:
             batch.jobs.append(record)
-        await self._added(record)
+        if record.stage is not Stage.HELD_BACK:
+            await self._added(record)
         return True
+
+    def _given_anew(self, record: Record) -> None:
+        """Note that a job may have got the arguments, time and batch of a later call."""
+        for batch_id, batch in self._batches.items():
+            belongs = batch_id == record.request.batch_id
+            if record in batch.jobs and not belongs:
+                batch.jobs.remove(record)
+            elif belongs and record not in batch.jobs:
+                batch.jobs.append(record)
+
+    async def _free_key(self, record: Record) -> None:
+        """Do what follows for the unique key of a job that has ended."""
+        if record.key and not record.is_pending:
+            following = self._keys.free(record, self.clock.now)
+            if following is not None:
+                await self._added(following)
 
     async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
         """Keep many jobs, or none if one of them has no JSON form."""
@@ -197,6 +156,8 @@ class Kept:
                 return JobState.READY
             case Stage.WAITING:
                 return JobState.SCHEDULED
+            case Stage.HELD_BACK:
+                return JobState.WAITING
             case Stage.DONE if self._result_of(record) is None:
                 return JobState.UNKNOWN
             case stage:
@@ -232,6 +193,7 @@ class Kept:
         record = self._found(queue, job_id)
         if record is not None and record.is_pending:
             self._abort(record)
+            await self._free_key(record)
             await self._call_back(record.request.batch_id)
 
     def _abort(self, record: Record) -> None:
@@ -301,6 +263,7 @@ class Kept:
             batch.flow.drop()
         for record in [job for job in batch.jobs if job.is_pending]:
             self._abort(record)
+            await self._free_key(record)
         await self._call_back(batch_id)
         return True
 
@@ -324,9 +287,16 @@ class Collected(Kept):
         """Return those of *job*."""
         return [one for one in self.jobs if one.name == job.name]
 
+    def _given_anew(self, record: Record) -> None:
+        super()._given_anew(record)
+        shown = record.shown(delay_s=self._delay_s(record))
+        self.jobs = [shown if one.job_id == shown.job_id else one for one in self.jobs]
+
     async def _added(self, record: Record) -> None:
-        delay_s = max(0.0, (record.due - self.clock.now).total_seconds())
-        self.jobs.append(record.shown(delay_s=delay_s))
+        self.jobs.append(record.shown(delay_s=self._delay_s(record)))
+
+    def _delay_s(self, record: Record) -> float:
+        return max(0.0, (record.due - self.clock.now).total_seconds())
 
     async def _wait_for(self, record: Record, timeout_s: float | None) -> None:
         del timeout_s

@@ -17,7 +17,8 @@ from runner.errors import ConfigurationError, refuse
 from runner.options import WorkerOptions
 from runner.periodic.ticks import request_at
 from runner.sealing import keys_for_tests
-from runner.testing.memory import Enqueued, JobError, Kept, Record, Stage
+from runner.testing.memory import Kept
+from runner.testing.records import Enqueued, JobError, Record, Stage
 from runner.testing.stages import Stages, waiting_jobs
 from runner.worker.held import Ended
 from runner.worker.outcome import (
@@ -68,6 +69,7 @@ class _Running(Kept):
         held = record.held
         assert held is not None  # noqa: S101 -- it has run
         self._settle(record, held, outcome)
+        await self._free_key(record)
         await self._call_back(record.request.batch_id)
         return outcome
 
@@ -235,6 +237,13 @@ class Drained(_Running):
 
     async def _added(self, record: Record) -> None:
         if self._stages.works(record.request.queue):
+            self._push(record)
+
+    def _given_anew(self, record: Record) -> None:
+        super()._given_anew(record)
+        if record.stage in {Stage.WAITING, Stage.RETRYING} and self._stages.works(
+            record.request.queue
+        ):
             self._push(record)
 
     def _push(self, record: Record) -> None:

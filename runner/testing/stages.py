@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from runner.definition import JobDefinition
     from runner.enqueue import Enqueue
     from runner.options import WorkerOptions
-    from runner.testing.memory import Kept, Record
+    from runner.testing.memory import Kept
+    from runner.testing.records import Record
     from runner.worker_settings import WorkerSettings
 
 _WORKER = "test"

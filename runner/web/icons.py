@@ -33,6 +33,7 @@ _DRAWN = {
     "done": '<path d="M3 8.5l3.5 3.5L13 4.5"/>',
     "parked": '<rect x="2.5" y="2.5" width="11" height="11" rx="2"/><path d="M6.5 '
     '11V5h2a1.8 1.8 0 0 1 0 3.6h-2"/>',
+    "waiting": '<circle cx="4" cy="8" r="2"/><path d="M8.5 3.5l4.5 4.5-4.5 4.5"/>',
     "unknown": '<path d="M5.5 6a2.5 2.5 0 1 1 3.5 2.3c-.7.4-1 .8-1 1.7M8 12.5h.01"/>',
     # verdicts
     "well": '<path d="M3 8.5l3.5 3.5L13 4.5"/>',

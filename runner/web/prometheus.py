@@ -148,12 +148,19 @@ def _of_jobs(totals: Totals) -> list[Metric]:
     lasted = HistogramMetricFamily(
         "pipeline_attempt_seconds", "How long attempts ran", labels=["queue", "job"]
     )
+    duplicates = CounterMetricFamily(
+        "pipeline_duplicates",
+        "Calls that added no job, since another one had the unique key",
+        labels=["queue", "job"],
+    )
     for (queue, job), counts in sorted(totals.items()):
+        if "duplicates" in counts:
+            duplicates.add_metric([queue, job], counts["duplicates"])
         ended.add_metric([queue, job, "done"], counts.get("n", 0))
         ended.add_metric([queue, job, "failed"], counts.get("f", 0))
         waited.add_metric([queue, job], counts.get("w", 0) / 1000)
         lasted.add_metric([queue, job], _buckets(counts), counts.get("ms", 0) / 1000)
-    return [ended, waited, lasted]
+    return [ended, waited, lasted, duplicates]
 
 
 def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:

@@ -16,7 +16,7 @@ _SUFFIXES = ("_total", "_bucket", "_count", "_sum")
 
 def served() -> set[str]:
     """Return every metric of a scrape."""
-    queue = Queue("q", 0, 0, 0, 0, 0, 0, 0, 0.0, None, 1)
+    queue = Queue("q", 0, 0, 0, 0, 0, 0, 0, 0, 0.0, None, 1)
     store = Store("7", 1, 1, 1, 0, "noeviction", True, 1, 1, 0.1, (), 0)  # noqa: FBT003 -- as it is
     found = [
         *prometheus._of_queues([queue]),

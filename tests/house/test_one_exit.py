@@ -10,7 +10,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "runner" / "broker" / "scripts"
 _TAKES_OUT = re.compile(
     r"'(?:ZREM|ZPOPMIN|ZREMRANGEBYSCORE|ZREMRANGEBYRANK)', "
-    r"(queue|suspects|queue \.\. ':(?:suspects|parked|dead)')[,)]"
+    r"(queue|suspects|(?:queue|held\.next_at) \.\. ':(?:suspects|parked|dead|waiting)')[,)]"
 )
 _FUNCTION = re.compile(r"^(?:local )?function ([\w.]+)\(", re.MULTILINE)
 
@@ -20,6 +20,8 @@ MOVES = {
         "admin.lua",
         "leave_queue",
     ): "it is put back, or the action calls `gone`",
+    ("places.lua", "unpark_one"): "it is put back, or the action calls `gone`",
+    ("unique.lua", "pass_key_on"): "it comes into its queue",
     ("claim.lua", "leave_parked"): "the job is claimed, or waits among the suspects",
     ("claim.lua", ""): "the suspect is claimed",
     ("crashes.lua", "take_crash_back"): "from the suspects back into the queue",

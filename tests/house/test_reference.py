@@ -132,7 +132,7 @@ def test_metrics_page_has_every_statsd_name() -> None:
     page = (DOCS / "reference-metrics.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `((?:worker|queue)\.[^`]+)`", page, re.MULTILINE))
     sent = _Names()
-    QueueGauges("<queue>", 0, 0, 0, 0, 0, 0, 0, 0.0, paused=False).send(sent)
+    QueueGauges("<queue>", 0, 0, 0, 0, 0, 0, 0, 0, 0.0, paused=False).send(sent)
     of_a_job = metrics._Names.of("Q", "J")
     totals = {metrics.EXECUTION, metrics.SUCCESS, metrics.FAILURE}
     each = {

@@ -163,5 +163,12 @@ async def _rest(redis: Any, worker_id: str, held_id: str) -> None:
     await redis.hset(f"{flow}:letters", "2", f"{queue_key}\n{{\n}}\ndefault\n\n")
     await redis.hset(f"{flow}:results", "1", "7")
     await redis.zadd(f"{flow}:ready", {"2": 2})
+    unique = own.unique_prefix + "0123"
+    await redis.zadd(queue_key + keys.WAITING_SUFFIX, {"behind": at})
+    await redis.set(own.job_prefix + "behind", '{"t":null,"f":"work","a":[],"k":{},"et":1}')
+    entries = {"suspect": f"0123||0|{at}", "behind": f"0123||0|{at}"}
+    await redis.hset(queue_key + keys.UNIQUE_SUFFIX, mapping=entries)
+    held = {"job": "suspect", "at": queue_key, "next": "behind", "next_at": queue_key}
+    await redis.hset(unique, mapping=held)
     await redis.hset("odd", "a", "b")
     await redis.eval(SET_ASIDE, 3, own.aside, own.base, "odd", "string")

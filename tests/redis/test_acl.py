@@ -16,7 +16,7 @@ import pytest
 import redis as blocking
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
-from runner import Batch, Bury, Context, Flow, JobState, Periodic, connect, job
+from runner import Batch, Bury, Context, Flow, JobState, Periodic, Unique, connect, job
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.scripts import SCRIPTS
@@ -209,6 +209,27 @@ async def test_jobs_pass_through_their_whole_life(acl: Server) -> None:
     assert parked == 1
     await followed.aclose()
     # Workers only give advice about the server's settings, and take no for an answer.
+    assert set(acl.refusals()) <= {"worker: config|get"}
+
+
+async def test_unique_jobs_need_no_more_rights(acl: Server) -> None:
+    """To ask for a key, change the job that has it, wait for it, and have it afterwards."""
+    client = connect(acl.url("client"))
+    use(client)
+    turns = held.options(unique=Unique(on_conflict="reschedule"))
+    first, again = await turns.enqueue(), await turns.enqueue()
+    assert again.id == first.id
+    followed = connect(acl.url("worker"))
+    async with working(acl.url("worker"), *JOBS, poll_interval_s=0.2):
+        await soon(stage.started.next())
+        async with Batch("all"):
+            following = [await turns.enqueue() for _ in range(2)]
+        stage.go.set()
+        use(followed)
+        for handle in (first, *following):
+            assert await soon(handle.result()) == "went on"
+    await client.aclose()
+    await followed.aclose()
     assert set(acl.refusals()) <= {"worker: config|get"}
 
 

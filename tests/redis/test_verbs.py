@@ -103,6 +103,8 @@ async def place(redis: QueueClient, state: JobState) -> None:
             await redis.zadd(KEY + keys.RETRYING_SUFFIX, later)
         case JobState.PARKED:
             await redis.zadd(KEY + keys.PARKED_SUFFIX, {"one": now_ms - 1000})
+        case JobState.WAITING:
+            await redis.zadd(KEY + keys.WAITING_SUFFIX, {"one": now_ms - 1000})
         case JobState.DEAD:
             await redis.zadd(KEY + keys.DEAD_SUFFIX, {"one": now_ms - 1000})
         case _:

@@ -207,7 +207,7 @@ async def _acknowledge_unsent(self: Enqueuer, request: Any) -> bool:
 _send = Enqueuer._send
 
 
-async def _take_an_error_for_a_yes(self: Enqueuer, queue: str, jobs: list[Any]) -> list[int]:
+async def _take_an_error_for_a_yes(self: Enqueuer, queue: str, jobs: list[Any]) -> list[Any]:
     try:
         return await _send(self, queue, jobs)
     except (RedisError, OSError):

@@ -87,7 +87,14 @@ SCRIPTS: Final = {
         "enqueue.lua",
         fields.EnqueueHead,
         {"FRESH": fields.FreshJob, "JOB": fields.NewJob},
-        begins_with=("fresh.lua", "aside.lua", "batches.lua"),
+        begins_with=(
+            "fresh.lua",
+            "aside.lua",
+            "batches.lua",
+            "places.lua",
+            "unique.lua",
+            "keys_asked.lua",
+        ),
     ),
     "claim": Script(
         "claim.lua",
@@ -113,6 +120,8 @@ SCRIPTS: Final = {
             "unstarted.lua",
             "batches.lua",
             "flows.lua",
+            "places.lua",
+            "unique.lua",
             "gone.lua",
         ),
     ),
@@ -132,6 +141,8 @@ SCRIPTS: Final = {
             "out_of_reach.lua",
             "batches.lua",
             "flows.lua",
+            "places.lua",
+            "unique.lua",
             "gone.lua",
         ),
     ),
@@ -139,7 +150,19 @@ SCRIPTS: Final = {
         "batch.lua",
         fields.BatchHead,
         {"MEMBER": fields.BatchMember, "NODE": fields.FlowNode},
-        begins_with=("aside.lua", "batches.lua", "flows.lua", "gone.lua"),
+        begins_with=(
+            "aside.lua",
+            "batches.lua",
+            "flows.lua",
+            "places.lua",
+            "unique.lua",
+            "gone.lua",
+        ),
+    ),
+    "release": Script(
+        "release.lua",
+        fields.ReleaseHead,
+        begins_with=("aside.lua", "places.lua", "unique.lua"),
     ),
     "count": Script(
         "count.lua", fields.CountHead, {"JOB": fields.JobCount}, begins_with=("aside.lua",)
@@ -171,6 +194,7 @@ SETTLE = SCRIPTS["settle"].text()
 RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
 BATCH = SCRIPTS["batch"].text()
+RELEASE = SCRIPTS["release"].text()
 COUNT = SCRIPTS["count"].text()
 BEAT = SCRIPTS["beat"].text()
 ENDED = SCRIPTS["ended"].text()

@@ -2,7 +2,8 @@
 --
 -- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  AdminHead, then a JOB for each job
--- Returns for each job the state that it was in: 'waiting', 'dead', 'running' or 'gone'.
+-- Returns for each job the state that it was in: 'waiting', 'dead', 'running' or 'gone'; 'held' for one that is dead or
+-- waits and stays so, since another job has its unique key.
 --
 -- Keeps: a job is in exactly one state afterwards. A running job belongs to its worker, and is only asked to stop (by
 -- 'abort'). An action on a job that has moved on changes nothing, so it may be repeated.
@@ -11,41 +12,9 @@ local name, batch_ttl = ARGV[HEAD.queue], ARGV[HEAD.batch_ttl_s]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local now_text = string.format('%.4f', now)
-local largest_decoded = 65536
 
 local function found_in(id)
-  if redis.call('HEXISTS', queue .. ':running', id) == 1 then
-    return 'running'
-  end
-  if redis.call('ZSCORE', queue, id) then
-    -- In progress, but without a token: a stock arq worker runs it.
-    return redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 and 'running' or 'waiting'
-  end
-  if redis.call('ZSCORE', queue .. ':suspects', id) or redis.call('ZSCORE', queue .. ':parked', id) then
-    return 'waiting'
-  end
-  return redis.call('ZSCORE', queue .. ':dead', id) and 'dead' or 'gone'
-end
-
--- Our bodies name their batch behind the arguments; those of others are read whole, if they are not too large.
-local function batch_of(id)
-  local key = base .. 'job:' .. id
-  if redis.call('TYPE', key).ok ~= 'string' then
-    return nil
-  end
-  local large = redis.call('STRLEN', key) > largest_decoded
-  local body = large and redis.call('GETRANGE', key, -400, -1) or redis.call('GET', key) or ''
-  if not string.find(body, '"b"', 1, true) then
-    return nil
-  end
-  if large then
-    return string.match(body, '"et":%d+,"b":"([^"\\]+)"')
-  end
-  local readable, envelope = pcall(cjson.decode, body)
-  if readable and type(envelope) == 'table' and type(envelope.b) == 'string' then
-    return envelope.b
-  end
-  return nil
+  return place_of(queue, id) or 'gone'
 end
 
 local function count(batch, field, by)
@@ -70,14 +39,8 @@ local function leave_queue(id)
   end
   redis.call('ZREM', queue .. ':suspects', id)
   redis.call('ZREM', queue .. ':retrying', id)
-  if redis.call('ZREM', queue .. ':parked', id) == 1 then
-    local label = redis.call('HGET', queue .. ':unknown', id) or ''
-    redis.call('HDEL', queue .. ':unknown', id)
-    redis.call('ZREM', queue .. ':parked:' .. label, id)
-    if redis.call('EXISTS', queue .. ':parked:' .. label) == 0 then
-      redis.call('SREM', queue .. ':parked-names', label)
-    end
-  end
+  redis.call('ZREM', queue .. ':waiting', id)
+  unpark_one(queue, id)
 end
 
 local function forget(id)
@@ -91,7 +54,9 @@ end
 local function revive(id, batch)
   leave_dead(id, batch)
   redis.call('HDEL', queue .. ':crashes', id)
+  local dead_id = id
   id = take_id_back(queue, id)
+  take_key_back(queue, dead_id, id)
   -- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
   redis.call('SET', base .. 'retry:' .. id, '0')
   redis.call('DEL', base .. 'result:' .. id)
@@ -110,6 +75,11 @@ end
 local woken = {}
 
 local function wait_until(id, due)
+  -- It waits for another job, whenever it is due.
+  if redis.call('ZSCORE', queue .. ':waiting', id) then
+    redis.call('ZADD', queue .. ':waiting', due, id)
+    return
+  end
   -- A job with crashes is a suspect wherever it waits: it may be parked.
   local suspects, crashes = queue .. ':suspects', queue .. ':crashes'
   local is_suspect = redis.call('ZSCORE', suspects, id) or redis.call('HEXISTS', crashes, id) == 1
@@ -126,7 +96,7 @@ local function wait_until(id, due)
 end
 
 local function due_of(id)
-  local due = redis.call('ZSCORE', queue, id)
+  local due = redis.call('ZSCORE', queue, id) or redis.call('ZSCORE', queue .. ':waiting', id)
   if due then
     return due
   end
@@ -167,7 +137,7 @@ function act.bury(id, state, batch)
   redis.call('SETNX', base .. 'retry:' .. id, '0')
   local dead_id = give_up_id(queue, id, now)
   redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), dead_id)
-  gone(name, id, batch, 'dead', dead_id, ARGV[HEAD.entry])
+  gone(queue, name, id, batch, 'dead', dead_id, ARGV[HEAD.entry])
 end
 
 function act.delete(id, state, batch)
@@ -183,7 +153,7 @@ function act.delete(id, state, batch)
   forget(id)
   redis.call('DEL', base .. 'history:' .. id)
   count(batch, 'total', -1)
-  gone(name, id, batch, '')
+  gone(queue, name, id, batch, '')
 end
 
 function act.trim(id, state, batch)
@@ -205,8 +175,9 @@ function act.move(id, state, batch)
   if retry then
     redis.call('ZADD', target .. ':retrying', retry, id)
   end
+  carry_key(queue, id, target)
   count(batch, 'total', -1)
-  gone(name, id, batch, 'apart')
+  gone(queue, name, id, batch, 'apart')
   if batch then
     count_in_batch(batch, target_name .. '|total', 1)
     note_in(book_of(batch).come, target_name, id)
@@ -227,9 +198,12 @@ function act.abort(id, state, batch, result)
     redis.call('DEL', base .. 'history:' .. id)
   end
   list_as_done(queue, { id }, now, '')
-  gone(name, id, batch, 'aborted')
+  gone(queue, name, id, batch, 'aborted')
 end
 
+-- Actions by which a dead job runs again, and those that may be done to one that waits for another.
+local goes_on = { run = true, reschedule = true, move = true }
+local may_wait = { abort = true, bury = true, delete = true, reschedule = true, trim = true }
 local states = {}
 for at = HEAD.size + 1, #ARGV, JOB.size do
   local id = ARGV[at + JOB.id]
@@ -242,6 +216,10 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
   end
   if state == 'running' and action == 'abort' then
     redis.call('ZADD', base .. 'abort', string.format('%.0f', now), id)
+  elseif state == 'dead' and goes_on[action] and not may_have_key(queue, id) then
+    state = 'held'
+  elseif state == 'waiting' and not may_wait[action] and redis.call('ZSCORE', queue .. ':waiting', id) then
+    state = 'held'
   elseif state == 'waiting' or state == 'dead' then
     act[action](id, state, batch_of(id), ARGV[at + JOB.result])
   end

@@ -185,7 +185,7 @@ end
 
 -- False if that is unknown, too.
 local function is_gone(queue, id)
-  for _, suffix in ipairs({ '', ':suspects', ':parked' }) do
+  for _, suffix in ipairs({ '', ':suspects', ':parked', ':waiting' }) do
     if redis.pcall('ZSCORE', queue .. suffix, id) then
       return false
     end
@@ -233,7 +233,7 @@ function act.look()
   local left = uncounted(#struck)
   for i, one in ipairs(struck) do
     local how, dead_id = how_it_ended(one[1], one[3])
-    gone(one[2], one[3], batch, i <= left and how or 'apart', dead_id, ARGV[one[4] + MEMBER.passed])
+    gone(one[1], one[2], one[3], batch, i <= left and how or 'apart', dead_id, ARGV[one[4] + MEMBER.passed])
   end
   if redis.call('ZSCORE', live, batch) then
     redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)

@@ -41,6 +41,34 @@ local function note_in(list, queue_name, id)
   list[#list + 1] = queue_name .. '|' .. id
 end
 
+local function join(batch, queue_name, id)
+  count_in_batch(batch, queue_name .. '|total', 1)
+  note_in(book_of(batch).come, queue_name, id)
+end
+
+local largest_decoded = 65536
+
+-- Our bodies name their batch behind the arguments; those of others are read whole, if they are not too large.
+local function batch_of(id)
+  local key = base .. 'job:' .. id
+  if redis.call('TYPE', key).ok ~= 'string' then
+    return nil
+  end
+  local large = redis.call('STRLEN', key) > largest_decoded
+  local body = large and redis.call('GETRANGE', key, -400, -1) or redis.call('GET', key) or ''
+  if not string.find(body, '"b"', 1, true) then
+    return nil
+  end
+  if large then
+    return string.match(body, '"et":%d+,"b":"([^"\\]+)"')
+  end
+  local readable, envelope = pcall(cjson.decode, body)
+  if readable and type(envelope) == 'table' and type(envelope.b) == 'string' then
+    return envelope.b
+  end
+  return nil
+end
+
 -- A letter is the key of a queue, then the body up to the time of enqueueing and from there on, in a line each. That of
 -- a node of a flow goes on: its queue's name, ms until it is due, and for a map where the number of its jobs stands.
 -- Returns that name; nil for a letter that is none.

@@ -12,12 +12,12 @@ local function stands_in(suffix, id)
 end
 
 local waiting = redis.pcall('ZMSCORE', queue, unpack(ARGV))
-local parked = redis.call('EXISTS', queue .. ':parked') == 1
+local apart = redis.call('EXISTS', queue .. ':parked', queue .. ':waiting') > 0
 local ended = {}
 for i, id in ipairs(ARGV) do
   local is_pending = waiting[i]
     or stands_in(':suspects', id)
-    or (parked and stands_in(':parked', id))
+    or (apart and (stands_in(':parked', id) or stands_in(':waiting', id)))
     or redis.call('EXISTS', base .. 'in-progress:' .. id) == 1
   ended[i] = is_pending and 0 or 1
 end

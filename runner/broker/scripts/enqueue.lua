@@ -2,8 +2,9 @@
 --
 -- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  EnqueueHead, then for each job a FRESH if its form is 'fresh', otherwise a JOB (see fields.py)
--- Returns for each job 1 if it was enqueued, 0 if it was there already. Of the form 'fresh', 1 if all were enqueued,
--- or 0 if none was, since an id was there: then send them in full.
+-- Returns for each job 1 if it was enqueued, 0 if it was there already, or the id and the queue's key of the job that
+-- has its unique key. Of the form 'fresh', 1 if all were enqueued, or 0 if none was, since an id was there: then send
+-- them in full.
 --
 -- Keeps: no body without an entry in its queue or dead set. A call that is repeated after a lost reply finds its own
 -- body, or its result, and returns what it returned the first time. A schedule's tick is enqueued once.
@@ -17,28 +18,24 @@ local function wake(tokens)
   redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
 end
 
-local function join(batch, id)
-  count_in_batch(batch, name .. '|total', 1)
-  note_in(book_of(batch).come, name, id)
-end
-
 if entries then
   if tokens then
     redis.call('ZADD', queue, unpack(entries))
     wake(tokens)
   end
   for i = 2, ARGV[HEAD.batch] ~= '' and #entries or 0, 2 do
-    join(ARGV[HEAD.batch], entries[i])
+    join(ARGV[HEAD.batch], name, entries[i])
   end
   close_books(now, ARGV[HEAD.batch_ttl_s])
   return 1
 end
 
-local function taken(id, body, mode)
+local function taken(id, body, mode, has_key)
   if mode == 'new' then
-    -- A fresh random id is new, unless this very call was made before, and the job may have run since.
+    -- A fresh random id is new, unless this very call was made before, and the job may have run since, or have got the
+    -- body of a later call with its key.
     local there = redis.call('MGET', job .. id, base .. 'result:' .. id)
-    return (there[1] or there[2]) and true or false, not there[1] or there[1] == body
+    return (there[1] or there[2]) and true or false, has_key or not there[1] or there[1] == body
   end
   local found = redis.call('GET', job .. id)
   if found then
@@ -89,7 +86,8 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
   local id, body, mode = ARGV[at + JOB.id], ARGV[at + JOB.body], ARGV[at + JOB.mode]
   local due, delay, expires = ARGV[at + JOB.due_ms], ARGV[at + JOB.delay_ms], ARGV[at + JOB.expires_ms]
   local batch, spent = ARGV[at + JOB.batch], ARGV[at + JOB.spent]
-  local present, repeated = taken(id, body, mode)
+  local rule = ARGV[at + JOB.unique]
+  local present, repeated = taken(id, body, mode, rule ~= '')
   if present then
     replies[#replies + 1] = repeated and 1 or 0
   elseif batch ~= '' and is_cancelled(batch) then
@@ -105,30 +103,36 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
     elseif delay ~= '' then
       score = now + tonumber(delay)
     end
-    if expires == '' then
-      redis.call('SET', job .. id, body)
-    else
-      redis.call('SET', job .. id, body, 'PX', expires)
+    local held_by, place = nil, ''
+    if rule ~= '' then
+      held_by, score, place = ask_key(queue, name, id, body, mode, batch, rule, score, now)
     end
-    if mode ~= 'new' then
-      redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
-      redis.call('HDEL', queue .. ':died', id)
-      redis.call('ZREM', base .. 'abort', id)
-      -- A stock arq worker that ends a retried job leaves this.
-      redis.call('ZREM', queue .. ':retrying', id)
+    if not held_by then
+      if expires == '' then
+        redis.call('SET', job .. id, body)
+      else
+        redis.call('SET', job .. id, body, 'PX', expires)
+      end
+      if mode ~= 'new' then
+        redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
+        redis.call('HDEL', queue .. ':died', id)
+        redis.call('ZREM', base .. 'abort', id)
+        -- A stock arq worker that ends a retried job leaves this.
+        redis.call('ZREM', queue .. ':retrying', id)
+      end
+      if spent ~= '' then
+        redis.call('SET', base .. 'retry:' .. id, spent)
+      end
+      redis.call('ZADD', queue .. place, string.format('%.4f', score), id)
+      if batch ~= '' then
+        join(batch, name, id)
+      end
+      -- Also wake a worker for the earliest job of all: it has to rest for less long.
+      if place == '' and (score <= now + 1 or redis.call('ZRANGE', queue, 0, 0)[1] == id) then
+        ready = ready + 1
+      end
     end
-    if spent ~= '' then
-      redis.call('SET', base .. 'retry:' .. id, spent)
-    end
-    redis.call('ZADD', queue, string.format('%.4f', score), id)
-    if batch ~= '' then
-      join(batch, id)
-    end
-    -- Also wake a worker for the earliest job of all: it has to rest for less long.
-    if score <= now + 1 or redis.call('ZRANGE', queue, 0, 0)[1] == id then
-      ready = ready + 1
-    end
-    replies[#replies + 1] = 1
+    replies[#replies + 1] = held_by or 1
   end
 end
 

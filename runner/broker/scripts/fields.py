@@ -60,6 +60,13 @@ class NewJob(NamedTuple):
         Number, "0: skip the tick while the job of an earlier one has not ended; '': enqueue it"
     ] = ""
     spent: Annotated[Number, "attempts that already count as spent"] = ""
+    unique: Annotated[
+        str,
+        "its unique key, with a bar between: 32 hexadecimal digits; what to do if it is held, "
+        "'skip', 'replace', 'reschedule', 'after' or 'raise'; until when, 'started' or 'done'; "
+        "'dead' if a dead job holds it, too; for how many ms it is held after the job is done; for "
+        "how many ms at most it is rescheduled; its job's name",
+    ] = ""
 
 
 class ClaimHead(NamedTuple):
@@ -234,6 +241,15 @@ class BatchMember(NamedTuple):
     )
 
 
+class ReleaseHead(NamedTuple):
+    """One call; followed by ids of jobs, or by unique keys."""
+
+    action: Annotated[
+        str,
+        "'look' (free the keys of those jobs that stand nowhere) or 'release' (free these keys)",
+    ]
+
+
 class FlowNode(NamedTuple):
     """A node of a flow."""
 
@@ -398,5 +414,6 @@ class Gauges(NamedTuple):
     dead: Annotated[int, "dead"]
     done: Annotated[int, "ended without dying, as far as they are listed"]
     parked: Annotated[int, "parked, since their workers did not know their names or parameters"]
+    waiting: Annotated[int, "waiting for jobs that have their unique keys"]
     oldest_wait_ms: Annotated[int, "how long the oldest has been due; 0 if none is"]
     paused: Annotated[int, "1 if the queue is paused, otherwise 0"]

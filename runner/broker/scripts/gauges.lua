@@ -29,6 +29,7 @@ gauges[first + GAUGES.running] = count('HLEN', queue .. ':running')
 gauges[first + GAUGES.dead] = count('ZCARD', queue .. ':dead')
 gauges[first + GAUGES.done] = count('ZCARD', queue .. ':done')
 gauges[first + GAUGES.parked] = count('ZCARD', queue .. ':parked')
+gauges[first + GAUGES.waiting] = count('ZCARD', queue .. ':waiting')
 gauges[first + GAUGES.oldest_wait_ms] = oldest[2] and math.floor(now - math.max(0, tonumber(oldest[2]))) or 0
 gauges[first + GAUGES.paused] = redis.call('EXISTS', queue .. ':paused')
 return gauges

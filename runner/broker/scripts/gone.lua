@@ -4,7 +4,10 @@
 -- sets: whatever counts on jobs hears of each, and a crash can leave nothing behind. how: the state that its batch
 -- counts; '' for one that it counts no more; 'apart' for one that goes on elsewhere, or was counted before. dead_id:
 -- under which it goes on if it has died. passed: what a node of a flow passes on.
-local function gone(queue_name, id, batch, how, dead_id, passed)
+local function gone(queue, queue_name, id, batch, how, dead_id, passed)
+  if how ~= 'apart' and uses_keys(queue) then
+    free_key(queue, id, how, dead_id, now_ms())
+  end
   if not batch or batch == '' then
     return
   end

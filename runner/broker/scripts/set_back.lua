@@ -35,13 +35,13 @@ for i = 1, #found, 2 do
     skip = skip + 1
   end
 end
-local suspects, holders = queue .. ':suspects', queue .. ':holders'
-local waiting = redis.call(
-  'ZRANGEBYSCORE', suspects, '(' .. text(now), text(until_ms), 'WITHSCORES', 'LIMIT', 0, most
-)
-for i = 1, #waiting, 2 do
-  redis.call('ZADD', suspects, text(math.min(tonumber(waiting[i + 1]) - jump, now)), waiting[i])
+for _, place in ipairs({ queue .. ':suspects', queue .. ':waiting' }) do
+  local waiting = redis.call('ZRANGEBYSCORE', place, '(' .. text(now), text(until_ms), 'WITHSCORES', 'LIMIT', 0, most)
+  for i = 1, #waiting, 2 do
+    redis.call('ZADD', place, text(math.min(tonumber(waiting[i + 1]) - jump, now)), waiting[i])
+  end
 end
+local holders = queue .. ':holders'
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', holders, '(' .. text(now + lease), '+inf', 'LIMIT', 0, most)) do
   redis.call('ZADD', holders, text(now + lease), worker)
 end

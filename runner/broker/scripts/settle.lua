@@ -48,6 +48,19 @@ local function be_taken()
   end
 end
 
+-- Whether there is anything that few jobs have. Usually not, and asking once is cheaper than a command with all the ids.
+local has_more
+local function more_in_use()
+  if has_more == nil then
+    local more = { base .. 'abort', suspects, queue .. ':crashes', queue .. ':unique' }
+    has_more = redis.call('EXISTS', unpack(more)) > 0
+    if not has_more then
+      keyed[queue] = false
+    end
+  end
+  return has_more
+end
+
 -- Outcomes with which a job goes back, and how many attempts they add to those that failed before.
 local goes_back = { offer = 0, park = 0, release = 0, retry = 1, unclaim = 0 }
 
@@ -143,6 +156,7 @@ for i = 1, short do
     finish(i, id, short_ms, ARGV[at + SHORT.result])
   end
 end
+local short_over = #over
 if #ids > short then
   be_taken()
 end
@@ -165,7 +179,8 @@ for i = short + 1, #ids do
         has_started(token, id)
       end
       finish(i, id, ms, result)
-      gone(name, id, batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', nil, entry)
+      more_in_use()
+      gone(queue, name, id, batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', nil, entry)
     elseif kind == 'retry' then
       redis.call('RPUSH', base .. 'history:' .. id, entry)
       redis.call('SET', retry .. id, spent)
@@ -181,13 +196,15 @@ for i = short + 1, #ids do
       -- A stock arq client lets bodies expire; a dead job stays until somebody decides.
       redis.call('PERSIST', job .. id)
       redis.call('ZREM', queue, id)
-      redis.call('ZREM', suspects, id)
       redis.call('DEL', in_progress .. id)
       redis.call('HDEL', running, id)
-      redis.call('ZREM', base .. 'abort', id)
+      if more_in_use() then
+        redis.call('ZREM', suspects, id)
+        redis.call('ZREM', base .. 'abort', id)
+      end
       local dead_id = give_up_id(queue, id, now)
       redis.call('ZADD', queue .. ':dead', string.format('%.0f', now), dead_id)
-      gone(name, id, batch, 'dead', dead_id, entry)
+      gone(queue, name, id, batch, 'dead', dead_id, entry)
     elseif kind == 'park' then
       local due = back(id)
       redis.call('ZREM', queue, id)
@@ -217,11 +234,13 @@ if #over > 0 then
   for i, id in ipairs(over) do
     keep_result(id, over_ms[i], results[i])
   end
-  -- Usually there are none, and asking once is cheaper than a command with all the ids.
-  if redis.call('EXISTS', base .. 'abort', suspects, queue .. ':crashes') > 0 then
+  if more_in_use() then
     redis.call('ZREM', base .. 'abort', unpack(over))
     redis.call('ZREM', suspects, unpack(over))
     redis.call('HDEL', queue .. ':crashes', unpack(over))
+    if uses_keys(queue) then
+      free_keys(queue, over, short_over, now)
+    end
   end
 end
 if ready > 0 then
