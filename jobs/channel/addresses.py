@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 from runner.redaction import is_secret_name
 
@@ -15,6 +15,7 @@ _USER = re.compile(
 )
 _PARAMETER = re.compile(r"(?P<start>[?&#](?P<name>[^=&#;]+)=)(?P<value>[^&#]*)")
 _AFTER_SEMICOLON = re.compile(r";(?P<name>[^=;]+)=")
+_LONGEST = 2048
 _KEY_OF_FEED = re.compile(r"((feed|member|rss|subscriber|user)[_-]?)?key", re.IGNORECASE)
 
 
@@ -32,6 +33,17 @@ def without_secrets(location: str) -> str:
     if "://" not in location:
         return location
     return _PARAMETER.sub(_without_secret, location)
+
+
+def web_address(text: str) -> str | None:
+    """Return *text* if it is an http(s) address: no page may link to any other."""
+    if len(text) > _LONGEST:
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return text if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
 def _without_secret(parameter: re.Match[str]) -> str:

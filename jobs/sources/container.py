@@ -36,6 +36,7 @@ _MOST_CELLS = 20_000_000
 """Half a gigabyte in the library's hands."""
 
 _AGAIN = "Download it again"
+_ARCHIVES = (".zip", ".xlsx", ".gz", ".rar", ".7z", ".tar")
 
 
 def is_container(location: str) -> bool:
@@ -70,8 +71,20 @@ def texts_in(location: str) -> list[Document]:
     except _DAMAGED as error:
         raise SourceError(location, f"is damaged: {error}", _AGAIN) from error
     if not found:
-        raise UnrecognisedError(location, "is an archive without any text in it")
-    return [Document(location, name, content, modified_at) for name, content in found]
+        reason = f"holds {_holds(location)}, and no text"
+        raise UnrecognisedError(location, reason, "Unpack it, and name what is in it")
+    return [
+        Document(location, path.name, content, modified_at, folder=str(path.parent))
+        for path, content in found
+    ]
+
+
+def _holds(location: str) -> str:
+    """What is in an archive without text, in words."""
+    with zipfile.ZipFile(location) as archive:
+        files = [each.filename for each in archive.infolist() if not each.is_dir()]
+    packed = [name for name in files if name.lower().endswith(_ARCHIVES)]
+    return counted(len(packed), "archive") if packed else counted(len(files), "file")
 
 
 def _check(location: str, files: Sequence[zipfile.ZipInfo]) -> None:
@@ -119,11 +132,11 @@ def _column(letters: str) -> int:
     return number
 
 
-def _files(location: str, archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
+def _files(location: str, archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, bytes]]:
     left = MAX_BYTES
     for each in sorted(archive.infolist(), key=lambda one: one.filename):
-        name = PurePosixPath(each.filename).name
-        if each.is_dir() or name.startswith(".") or "__MACOSX" in each.filename:
+        path = PurePosixPath(each.filename)
+        if each.is_dir() or path.name.startswith(".") or "__MACOSX" in each.filename:
             continue
         with archive.open(each) as file:
             try:
@@ -135,10 +148,10 @@ def _files(location: str, archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes
                     continue
                 raise
         left -= len(content)
-        yield name, content
+        yield path, content
 
 
-def _sheets(location: str) -> Iterator[tuple[str, bytes]]:
+def _sheets(location: str) -> Iterator[tuple[PurePosixPath, bytes]]:
     # Its library is needed for spreadsheets only.
     from python_calamine import CalamineError, CalamineWorkbook
 
@@ -147,7 +160,7 @@ def _sheets(location: str) -> Iterator[tuple[str, bytes]]:
         for name in book.sheet_names:
             rows = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
             if rows:
-                yield name, _as_csv(rows)
+                yield PurePosixPath(name.replace("/", "-")), _as_csv(rows)
     except CalamineError as error:
         raise SourceError(location, f"cannot be read as a spreadsheet ({error})", _AGAIN) from error
 

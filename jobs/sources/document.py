@@ -123,7 +123,8 @@ class Document:
     """
     A `Text` that is held in memory as a whole.
 
-    validators: what a server knows this version of the document by (ETag, Last-Modified).
+    validators: what a server knows this version of the document by (ETag, Last-Modified). folder:
+    where it lies within an archive.
     """
 
     location: str
@@ -133,6 +134,7 @@ class Document:
     fetched_at: datetime | None = None
     validators: Mapping[str, str] = field(default_factory=dict)
     reading: HeaderReading = HeaderReading()
+    folder: str = ""
 
     @property
     def head(self) -> bytes:

@@ -25,7 +25,7 @@ LINE = "line"
 MOST_COLUMNS = 2000
 """Of a table with more no source is made."""
 
-_DELIMITERS = (",", ";", "\t")
+_DELIMITERS = (",", ";", "\t", "|")
 _LONGEST = 64 * 1024
 _LOOKED_AT = 20
 _SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)

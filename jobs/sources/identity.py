@@ -1,7 +1,8 @@
 """
 Whose a source is that does not name its channel: told by its place, or by who asked.
 
-A name that Studio gave to an export is the channel's, and an id in it is YouTube's. Any other
+A name that Studio gave to an export is the channel's, as is one that TikTok Studio gave to an
+archive, and an id in it is YouTube's. Any other
 folder or file is a channel by its whole path: two clients' `data/Totals.csv` are two channels. The
 number that a browser adds to a second download makes no other channel.
 """
@@ -15,13 +16,19 @@ from datetime import date
 from pathlib import Path
 
 from jobs.channel.text import one_line
-from jobs.sources.values import youtube_ids
+from jobs.sources.values import times, youtube_ids
 
 _ID_DIGITS = 12
 _BY_PATH, _BY_TITLE = "path:", "title:"
 _STUDIO = re.compile(
     r"[^\W\d_][^\d]*? (?P<first>\d{4}-\d{2}-\d{2})_(?P<last>\d{4}-\d{2}-\d{2})(?: (?P<title>.+))?"
 )
+_TIKTOK = re.compile(
+    r"(?:overview|content|followers|viewers)_(?P<first>\d{4}-\d{2}-\d{2})_\d{10,}_(?P<title>.+)",
+    re.IGNORECASE,
+)
+"""What TikTok Studio calls an archive: its kind, the first day of its range, who downloaded it."""
+
 _BROWSERS_COPY = re.compile(r" ?\(\d{1,2}\)$")
 _ARCHIVES = (".zip", ".xlsx")
 _ENDINGS = (*_ARCHIVES, ".gz", ".csv", ".tsv", ".txt")
@@ -52,6 +59,9 @@ def of_place(path: str, platform: str) -> Identity:
     named = _STUDIO.fullmatch(name)
     first, last = _days(named) if named else (None, None)
     title = one_line((named["title"] or "") if named else name)
+    if archive := _TIKTOK.fullmatch(name):
+        title = one_line(archive["title"])
+        return Identity(id_of_title(platform, title), title, times.date_in_name(name))
     own = youtube_ids.channel_id_in_name(place.name)
     if own:
         return Identity(own, title or own, first, last)

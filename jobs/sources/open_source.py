@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs import apart
+from jobs.channel.records import Platform
+from jobs.sources import identity
 from jobs.sources.cache import SourceCache
 from jobs.sources.container import is_container, texts_in
 from jobs.sources.csv.csv_source import mapping_in, open_csv
@@ -39,7 +41,7 @@ from jobs.sources.studio.export import open_studio
 from jobs.sources.studio.role import Role, role_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from jobs.sources.csv.fact_cache import FactCache
     from jobs.sources.csv.mapping import Mapping
@@ -167,7 +169,7 @@ def open_container(location: str, mapping: Mapping | None, fact_cache: FactCache
     """
     with reading_errors(location):
         texts = texts_in(location)
-        tables: list[tuple[Role, Text]] = []
+        tables: list[tuple[Role, Document]] = []
         others: list[Recognised] = []
         reasons: list[str] = []
         for text in texts:
@@ -183,7 +185,7 @@ def open_container(location: str, mapping: Mapping | None, fact_cache: FactCache
             except UnrecognisedError as error:
                 reasons.append(f"{text.name} {error.reason}")
         if tables:
-            return open_studio(location, tables, place=location)
+            return open_studio(location, tables, place=_place_of(location, tables))
         if len(others) == 1:
             return open_recognised(others[0], fact_cache)
         if others:
@@ -192,6 +194,22 @@ def open_container(location: str, mapping: Mapping | None, fact_cache: FactCache
             raise SourceError(location, reason, "Unpack it, and name their folder")
         reason = f"is an archive of no list{': ' if reasons else ''}{'; '.join(reasons)}"
         raise UnrecognisedError(location, reason)
+
+
+def _place_of(location: str, tables: Sequence[tuple[Role, Document]]) -> str:
+    """
+    Return what names the channel of an archive: the folder within if Studio named it, else itself.
+
+    Raises:
+        SourceError: Its tables are in several folders, each maybe of another channel, or range.
+    """
+    folders = sorted({text.folder for _, text in tables})
+    if len(folders) > 1:
+        reason = f"holds exports in {len(folders)} folders: {', '.join(folders)}"
+        raise SourceError(location, reason, "Unpack it, and name the folder that they are in")
+    within = Path(location).parent / folders[0]
+    named = not identity.is_of_place(identity.of_place(str(within), Platform.YOUTUBE).id)
+    return str(within) if named else location
 
 
 def mapping_for(path: str) -> str:

@@ -11,18 +11,22 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from jobs.channel.addresses import web_address
 from jobs.channel.text import one_line
 from jobs.sources.document import text_file
-from jobs.sources.feed.fields import web_address
 from jobs.sources.guard import reading_errors
 from jobs.sources.source import SourceError
 from jobs.sources.text import as_utf8
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobs.sources.document import Text
 
 _ROOT = b"<opml"
 _MOST_FEEDS = 1000
+_OF_PLAYERS = frozenset({"feed", "itpc", "pcast", "podcast"})
+"""Schemes that mean the same address by http."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,16 @@ def feeds_at(path: str) -> list[ListedFeed] | None:
         return feeds_in(text) if is_opml(text.head) else None
 
 
+def _address(attributes: Mapping[str, str]) -> str:
+    """The address in an outline, by any spelling of its name; players write `feed:` before some."""
+    found = (value for name, value in attributes.items() if name.lower() == "xmlurl")
+    address = next(found, "").strip()
+    scheme, _, rest = address.partition(":")
+    if scheme.lower() not in _OF_PLAYERS:
+        return address
+    return f"https:{rest}" if rest.startswith("//") else rest
+
+
 def feeds_in(text: Text) -> list[ListedFeed]:
     """
     Return the feeds that *text* names.
@@ -64,7 +78,7 @@ def feeds_in(text: Text) -> list[ListedFeed]:
     try:
         content = BytesIO(as_utf8(text.document().content).lstrip())
         for _, element in ET.iterparse(content):  # noqa: S314 -- see above
-            address = web_address((element.get("xmlUrl") or element.get("xmlurl") or "").strip())
+            address = web_address(_address(element.attrib))
             if address is not None:
                 title = element.get("title") or element.get("text") or address
                 found.setdefault(address, ListedFeed(one_line(title), address))

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jobs.channel.text import one_line
-from jobs.sources.csv import csv_source
+from jobs.sources.csv import csv_source, meta_days
 from jobs.sources.csv.known_layouts import layout_of
-from jobs.sources.csv.names import renamed
+from jobs.sources.csv.names import TABLES, renamed
 from jobs.sources.document import HeaderReading, TextFile
 from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_feed_within, is_markup
@@ -89,21 +89,26 @@ def recognise(text: Text, mapping: Mapping | None = None) -> Recognised:
 
 def _layout_of(text: Text) -> tuple[Layout | None, Text]:
     """The known layout of *text*, and the text by the layout's names, if those say more."""
-    layout = layout_of(text.header.names)
-    names = renamed(text.header.names)
-    header = replace(text.header, names=[names.get(each, each) for each in text.header.names])
-    other = text.read_as(HeaderReading(known=header))
-    by_others = layout_of(other.header.names)
-    if by_others is None or (layout is not None and layout.successes_only):
+    layout = layout_of(text.header.names) or meta_days.layout_of(text)
+    if layout is not None and layout.successes_only:
         return layout, text
-    if layout is not None:
-        own, theirs = (
-            len(each.columns() & set(names.header.names))
-            for each, names in ((layout, text), (by_others, other))
-        )
-        if theirs <= own:
-            return layout, text
-    return by_others, other
+    best: tuple[Layout | None, Text] = layout, text
+    for table in TABLES:
+        names = renamed(text.header.names, table)
+        other = layout_of([names.get(each, each) for each in text.header.names]) if names else None
+        if other is None:
+            continue
+        # What it does not read keeps the name that its owner knows.
+        read = {theirs: ours for theirs, ours in names.items() if ours in other.columns()}
+        header = replace(text.header, names=[read.get(each, each) for each in text.header.names])
+        seen = text.read_as(HeaderReading(known=header))
+        if _columns_read(other, seen) > _columns_read(*best):
+            best = other, seen
+    return best
+
+
+def _columns_read(layout: Layout | None, text: Text) -> int:
+    return 0 if layout is None else len(layout.columns() & set(text.header.names))
 
 
 def _list_of_feeds(text: Text) -> UnrecognisedError:

@@ -17,6 +17,7 @@ from jobs.sources.values import dates, numbers, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import date
 
 TIME = pl.Datetime("us", "UTC")
 """How points in time are held: microseconds, in UTC."""
@@ -62,6 +63,12 @@ def with_whole_number(
     return frame.with_columns(found.alias(_parsed_name(column)))
 
 
+def with_decimals(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Add the cells of *column* as numbers, as `values.numbers` reads those with decimals."""
+    read = numbers.decimals_reader(cell for cell in frame[column].unique() if cell)
+    return with_parsed(frame, column, read, pl.Float64())
+
+
 def bad_counter(column: str) -> pl.Expr:
     """Describe what is wrong with a counter; an empty cell is no counter and no mistake."""
     negative = pl.when(parsed(column) < 0).then(named(column, "is negative"))
@@ -88,20 +95,31 @@ def with_parsed(
 
 
 def with_dates(
-    frame: pl.DataFrame, column: str, form: str, time_zone: str, year: int | None
+    frame: pl.DataFrame,
+    column: str,
+    form: str,
+    time_zone: str,
+    year: int | None,
+    *,
+    first: date | None = None,
 ) -> pl.DataFrame:
     """
     Add the cells of *column* as times.
 
-    form: `iso` for all that `values.dates` reads, else one of `times.reader`. Where dates were
-    understood and cannot be told apart, `unreadable_date` says so.
+    form: `iso` for all that `values.dates` reads, `mdy` for the same with the month first where
+    nothing else decides, else one of `times.reader`. first: dates without a year are of the year
+    from this day on. Where dates were understood and cannot be told apart, `unreadable_date` says
+    so.
     """
-    if form != "iso" and (form in times.OWN_FORMS or dates.names_a_year(form)):
+    by_column = form in {"iso", "mdy"}
+    if not by_column and (form in times.OWN_FORMS or dates.names_a_year(form)):
         frame = with_parsed(frame, column, times.reader(form, time_zone, year), TIME)
         return frame.with_columns(pl.lit("is not a date").alias(_why_name(column)))
     zone = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
-    own = None if form == "iso" else form
-    found = dates.read_column(frame[column], zone, year, form=own)
+    own = None if by_column else form
+    found = dates.read_column(
+        frame[column], zone, year, form=own, first=first, month_first=form == "mdy"
+    )
     frame = with_parsed(frame, column, found.read, TIME)
     return frame.with_columns(pl.lit(_why(found)).alias(_why_name(column)))
 
@@ -109,6 +127,8 @@ def with_dates(
 def _why(found: dates.Column) -> str:
     if found.ambiguous:
         return "may be one of two days, say by [dates] in a mapping which"
+    if found.unordered:
+        return "has no year, and the rows are not in order of time"
     if found.yearless:
         return "has no year, say by [dates] year in a mapping which, or put it into the file's name"
     return A_MONTH if found.monthly else "is not a date"

@@ -25,11 +25,15 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from jobs.channel.addresses import web_address
 from jobs.channel.records import (
+    FROM_THE_FIRST,
     ChannelGain,
     ChannelReading,
     ChannelRecord,
     ChannelSnapshot,
+    Figures,
+    ItemFigures,
     ItemGain,
     ItemRecord,
     ItemSnapshot,
@@ -53,7 +57,7 @@ from jobs.sources.csv.facts import (
     Place,
     facts_of,
 )
-from jobs.sources.csv.layout import CHANNEL_COUNTERS, GAINS, ITEM_COUNTERS
+from jobs.sources.csv.layout import CHANNEL_COUNTERS, FIGURES, GAINS, ITEM_COUNTERS
 from jobs.sources.csv.rejects import Rejects
 from jobs.sources.csv.table import read_rows
 from jobs.sources.description import joined, not_read, oddities, period, why_none
@@ -77,7 +81,7 @@ if TYPE_CHECKING:
 KIND = "csv"
 
 _MAPPED = f"{KIND}+"
-_VERSION = 3
+_VERSION = 4
 """Raise it when the same file would give other facts."""
 
 _UNREAD_NAMED = 10
@@ -85,7 +89,7 @@ _CLOCKS_DIFFER = timedelta(days=1)
 _OF_CHANNELS = (OBSERVED_AT, *CHANNEL_COUNTERS)
 _COUNTS = (OBSERVED_AT, ITEM_ID, "subscribers", "items", *ITEM_COUNTERS, *GAINS)
 _COUNTED = len(_COUNTS)
-_OF_ITEMS = (*_COUNTS, "title", PUBLISHED_AT, "duration_s", "category", "tags", "live")
+_OF_ITEMS = (*_COUNTS, "title", PUBLISHED_AT, "duration_s", "category", "tags", "live", "url")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +151,7 @@ class CsvSource:
         zone = ZoneInfo(self.layout.time_zone)
         if ITEM_ID in facts.columns:
             reading = _of_items(channel, facts, zone)
-        elif self.layout.has_gains():
+        elif self.layout.has_gains() or self.layout.has_figures():
             reading = _of_channel(channel, facts, zone)
         else:
             snapshots = [ChannelSnapshot(*row) for row in facts.iter_rows()]
@@ -158,6 +162,7 @@ class CsvSource:
         """What it says of itself, where it has gains of days."""
         days = [gain.day for gain in reading.channel_gains]
         days += [gain.day for gain in reading.item_gains]
+        days += [each.last for each in reading.channel_figures]
         if not days:
             return None
         return Scope(min(days), max(days), (Measure.GAINS,), self.layout.time_zone)
@@ -182,8 +187,10 @@ class CsvSource:
     def _prepared(self, facts: pl.DataFrame) -> pl.DataFrame:
         """The columns that records are made of, in their order, every row with its time."""
         has = facts.columns
-        of_channels = (*_OF_CHANNELS, *GAINS) if self.layout.has_gains() else _OF_CHANNELS
-        wanted = _OF_ITEMS if ITEM_ID in has else of_channels
+        figures = FIGURES if self.layout.has_figures() else ()
+        gains = GAINS if figures or self.layout.has_gains() else ()
+        of_channels = (*_OF_CHANNELS, *gains, *figures)
+        wanted = (*_OF_ITEMS, *figures) if ITEM_ID in has else of_channels
         return facts.select(
             name if name in has else pl.lit(None).alias(name) for name in wanted
         ).with_columns(pl.col(OBSERVED_AT).fill_null(self.undated_at))
@@ -271,9 +278,11 @@ def _refuse_undated_readings(source: CsvSource) -> None:
 def _refuse_steps(source: CsvSource) -> None:
     """Refuse what is said to come in on days, and came in over weeks or months."""
     first = next(iter(source.channels()), None)
-    if first is None or not source.layout.has_gains():
+    if first is None or not (source.layout.has_gains() or source.layout.has_figures()):
         return
-    step = step_of(gain.day for gain in source.read(first.id).channel_gains)
+    reading = source.read(first.id)
+    days = [gain.day for gain in reading.channel_gains]
+    step = step_of(days or [each.last for each in reading.channel_figures])
     if step is not Step.DAY:
         reason = f"is {step}: its rows are no days, and what came in on them is no day's"
         raise SourceError(source.ref.location, reason, "Export it by day")
@@ -343,9 +352,10 @@ def _place(text: Text, layout: Layout) -> Place:
             if sign in title:
                 place = place or identity.of_place(str(named), platform)
                 title = title.replace(sign, identity.of_place(str(named), platform).title)
-    year = layout.year or times.year_in_name(text.name)
-    year = year or times.year_in_name(PurePath(text.location).name)
-    return Place(title, year, None if place is None else place.id)
+    names = (text.name, PurePath(text.location).name, PurePath(text.location).parent.name)
+    year = layout.year or next(filter(None, map(times.year_in_name, names[:2])), None)
+    first = next(filter(None, map(times.date_in_name, names)), None) if layout.begins else None
+    return Place(title, year, None if place is None else place.id, first)
 
 
 def _joined(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -394,14 +404,30 @@ def _record(
 def _of_channel(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> ChannelReading:
     snapshots: list[ChannelSnapshot] = []
     gains: list[ChannelGain] = []
+    figures: list[Figures] = []
     counters = len(CHANNEL_COUNTERS) + 1
+    by_day = counters + len(GAINS)
     for row in facts.iter_rows():
-        gained = row[counters:]
+        gained, told = row[counters:by_day], _known(row[by_day:])
+        day = row[0].astimezone(zone).date()
         if gained != (None, None):
-            gains.append(ChannelGain(row[0].astimezone(zone).date(), *gained))
-        if gained == (None, None) or any(value is not None for value in row[1:counters]):
+            gains.append(ChannelGain(day, *gained))
+        if told:
+            views, subscribers = gained
+            figures.append(
+                Figures(first=day, last=day, views=views, subscribers=subscribers, **told)
+            )
+        if any(value is not None for value in row[1:counters]):
             snapshots.append(ChannelSnapshot(*row[:counters]))
-    return ChannelReading(channel, channel_snapshots=snapshots, channel_gains=gains)
+    return ChannelReading(
+        channel, channel_snapshots=snapshots, channel_gains=gains, channel_figures=figures
+    )
+
+
+def _known(values: Sequence[int | None]) -> dict[str, Any]:
+    """Return the fields of `records.Figures` that a row has; its layout may have none."""
+    pairs = zip(FIGURES, values, strict=bool(values))
+    return {name: value for name, value in pairs if value is not None}
 
 
 def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> ChannelReading:
@@ -410,8 +436,11 @@ def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> Ch
     own: list[ChannelSnapshot] = []
     snapshots: list[ItemSnapshot] = []
     gains: list[ItemGain] = []
+    figures: list[ItemFigures] = []
     for row in facts.iter_rows():
-        observed_at, item_id, subscribers, count, views, likes, comments, gained, _ = row[:_COUNTED]
+        observed_at, item_id, subscribers, count, views, likes, comments, gained, came = row[
+            :_COUNTED
+        ]
         if item_id is None:
             own.append(ChannelSnapshot(observed_at, subscribers, views, count))
             continue
@@ -420,6 +449,9 @@ def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> Ch
             gains.append(ItemGain(item_id, observed_at.astimezone(zone).date(), gained))
         if views is not None or likes is not None or comments is not None:
             snapshots.append(ItemSnapshot(item_id, observed_at, views, likes, comments))
+        if (told := _known(row[len(_OF_ITEMS) :])) or came is not None:
+            of = {"item_id": item_id, "first": FROM_THE_FIRST, "last": observed_at.date()}
+            figures.append(ItemFigures(**of, views=views, subscribers=came, **told))
     on_youtube = channel.platform is Platform.YOUTUBE
     return ChannelReading(
         channel,
@@ -427,11 +459,12 @@ def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> Ch
         channel_snapshots=own,
         item_snapshots=snapshots,
         item_gains=gains,
+        item_figures=figures,
     )
 
 
 def _item(item_id: str, row: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord:
-    title, published_at, duration_s, category, tags, live = row[_COUNTED:]
+    title, published_at, duration_s, category, tags, live, url = row[_COUNTED : len(_OF_ITEMS)]
     if published_at is not None and published_at > row[0] + _CLOCKS_DIFFER:
         published_at = None  # when it was listed, it had not come out
     return ItemRecord(
@@ -439,7 +472,7 @@ def _item(item_id: str, row: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord
         title=one_line(title or "") or item_id,
         published_at=published_at,
         duration_s=duration_s,
-        url=youtube_ids.video_url(item_id) if on_youtube else None,
+        url=youtube_ids.video_url(item_id) if on_youtube else web_address(url or ""),
         category=one_line(category) if category else None,
         tags=tags.split("\n") if tags else (),
         live=live,

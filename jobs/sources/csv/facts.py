@@ -9,7 +9,7 @@ that cannot be read keep their problem.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
@@ -27,10 +27,11 @@ from jobs.sources.csv.columns import (
     unreadable,
     unreadable_date,
     with_dates,
+    with_decimals,
     with_parsed,
     with_whole_number,
 )
-from jobs.sources.csv.layout import CHANNEL_COUNTERS, GAINS, ITEM_COUNTERS
+from jobs.sources.csv.layout import CHANNEL_COUNTERS, FIGURES, GAINS, ITEM_COUNTERS
 from jobs.sources.header import LINE
 from jobs.sources.identity import digits_of, id_of_title
 from jobs.sources.text import plain
@@ -54,6 +55,7 @@ PUBLISHED_AT: Final = "published_at"
 DAY: Final = "day"
 
 _ITEM_ID = r"^[A-Za-z0-9_-]{11}$"
+_VIEWERS = frozenset({"viewers", "new_viewers", "returning_viewers"})
 _LONGEST_TOTAL = 40
 
 _Pair: TypeAlias = tuple[str | None, str | None]
@@ -61,18 +63,24 @@ _Pair: TypeAlias = tuple[str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a file's name says of all its rows: the channel's title and id, the year of dates."""
+    """
+    What a file's name says of all its rows: the channel's title and id, the year of dates.
+
+    first: the day on which the range of its dates begins.
+    """
 
     title: str | None = None
     year: int | None = None
     channel_id: str | None = None
+    first: date | None = None
 
 
 def facts_of(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
     """Return the facts in the rows of *frame*, by every rule of *layout* that its columns allow."""
     header = frame.columns
     frame = _with_values(_without_skipped(frame, layout), layout, place)
-    parts = [_by_rule(frame, rule, place) for rule in layout.rules if rule.facts(header)]
+    one_row = layout.one_row if layout.one_row in header else ""
+    parts = [_by_rule(frame, rule, place, one_row) for rule in layout.rules if rule.facts(header)]
     return parts[0] if len(parts) == 1 else pl.concat(parts, how="diagonal")
 
 
@@ -82,7 +90,20 @@ def _without_skipped(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         if column in frame.columns:
             found = [cell for cell in frame[column].unique() if plain(cell) in cells]
             frame = frame.filter(~pl.col(column).is_in(found)) if found else frame
-    return frame
+    return _without_days(frame, layout.one_row)
+
+
+def _without_days(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """
+    Leave out the rows of single days of a list that has a row of the whole lifetime, too.
+
+    Without any such row they stay, and `_problems` rejects them.
+    """
+    if column not in frame.columns:
+        return frame
+    frame = with_dates(frame, column, "mdy", "UTC", None)
+    whole = filled(column) & parsed(column).is_null()
+    return frame.filter(whole) if frame.filter(whole).height else frame
 
 
 def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFrame:
@@ -95,7 +116,8 @@ def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFr
             seen.add(column)
             if name in {OBSERVED_AT, PUBLISHED_AT}:
                 form = layout.dates.get(name, "iso")
-                frame = with_dates(frame, column, form, layout.time_zone, place.year)
+                zone = layout.time_zone
+                frame = with_dates(frame, column, form, zone, place.year, first=place.first)
             elif name == "duration":
                 frame = with_parsed(frame, column, durations.read, pl.Int64())
             elif name == "tags":
@@ -104,10 +126,12 @@ def _with_values(frame: pl.DataFrame, layout: Layout, place: Place) -> pl.DataFr
                 frame = with_whole_number(
                     frame, column, thousands=layout.thousands, missing=layout.missing
                 )
+            elif name in FIGURES:
+                frame = with_decimals(frame, column)
     return frame
 
 
-def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
+def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place, one_row: str) -> pl.DataFrame:
     header = set(frame.columns)
     columns = {name: each for name, each in rule.columns.items() if each in header}
     counters = dict(rule.counters(header))
@@ -127,7 +151,7 @@ def _by_rule(frame: pl.DataFrame, rule: RowRule, place: Place) -> pl.DataFrame:
         _observed_at(rule, columns).alias(OBSERVED_AT),
         *([text(columns[DAY]).alias(DAY)] if DAY in columns else []),
         *(_counter(rule, name, column, header).alias(name) for name, column in counters.items()),
-        pl.coalesce(_problems(rule, columns, counters)).alias(PROBLEM),
+        pl.coalesce(_problems(rule, columns, counters, one_row)).alias(PROBLEM),
     )
 
 
@@ -224,7 +248,8 @@ def _items(rule: RowRule, columns: Mapping[Field, str]) -> list[pl.Expr]:
         return []
     found = text(columns[ITEM_ID]) if ITEM_ID in columns else pl.col("made item")
     facts = [_kept(found).alias(ITEM_ID)]
-    facts += [text(columns[name]).alias(name) for name in ("title", "category") if name in columns]
+    plain_text: tuple[Field, ...] = ("title", "category", "url")
+    facts += [text(columns[name]).alias(name) for name in plain_text if name in columns]
     if PUBLISHED_AT in columns:
         facts.append(parsed(columns[PUBLISHED_AT]).alias(PUBLISHED_AT))
     if "duration" in columns:  # a stream that has not ended is listed with a length of zero
@@ -247,6 +272,10 @@ def _observed_at(rule: RowRule, columns: Mapping[Field, str]) -> pl.Expr:
 
 def _counter(rule: RowRule, name: Field, column: str, header: set[str]) -> pl.Expr:
     value = parsed(column)
+    if name in FIGURES:
+        # Those who count viewers write a zero for spans of which they do not know them.
+        known = value > 0 if name in _VIEWERS else value >= 0
+        return pl.when(known).then(value.round(0).cast(pl.Int64))
     if name in rule.zero_is_unknown:
         value = pl.when(value != 0).then(value)
     flag = rule.hidden.get(name)
@@ -267,10 +296,13 @@ def _is_true(column: str) -> pl.Expr:
 
 
 def _problems(
-    rule: RowRule, columns: Mapping[Field, str], counters: Mapping[Field, str]
+    rule: RowRule, columns: Mapping[Field, str], counters: Mapping[Field, str], one_row: str
 ) -> list[pl.Expr]:
     named_by = columns.get(CHANNEL_ID) or columns.get(TITLE) or CHANNEL_ID
     found = [_absent(pl.col("made id"), named_by)]
+    if one_row:
+        why = "is a single day: export it with totals of the whole lifetime"
+        found.append(pl.when(parsed(one_row).is_not_null()).then(named(one_row, why)))
     if rule.has_items():
         column = columns.get(ITEM_ID) or columns["title"]
         found.append(_absent(text(column), column))
@@ -290,6 +322,7 @@ def _problems(
     return found + [
         not_whole(column) if name in GAINS else bad_counter(column)
         for name, column in counters.items()
+        if name not in FIGURES
     ]
 
 

@@ -25,6 +25,7 @@ Field = Literal[
     "category",
     "tags",
     "live",
+    "url",
     "observed_at",
     "day",
     "subscribers",
@@ -34,16 +35,33 @@ Field = Literal[
     "comments",
     "gained_views",
     "gained_subscribers",
+    "impressions",
+    "viewers",
+    "new_viewers",
+    "returning_viewers",
+    "watch_s",
+    "view_s",
+    "subscribers_gained",
 ]
 """
 What a column can hold. *day* is the publisher's own name for the day of an observation. What was
-*gained* came in on the day of *observed_at*.
+*gained* came in on the day of *observed_at*. The last seven are fields of `records.Figures`, of an
+item's whole lifetime, or of the channel on the day of *observed_at*.
 """
 
 CHANNEL_COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items")
 ITEM_COUNTERS: tuple[Field, ...] = ("views", "likes", "comments")
 COUNTERS: tuple[Field, ...] = ("subscribers", "views", "items", "likes", "comments")
 GAINS: tuple[Field, ...] = ("gained_views", "gained_subscribers")
+FIGURES: tuple[Field, ...] = (
+    "impressions",
+    "viewers",
+    "new_viewers",
+    "returning_viewers",
+    "watch_s",
+    "view_s",
+    "subscribers_gained",
+)
 _FACTS_OF_ITEMS: tuple[Field, ...] = ("title", "published_at")
 
 
@@ -87,10 +105,10 @@ class RowRule:
         """
         Yield each counter for which a file with this *header* has a column, and the column.
 
-        What came in on a day is among them.
+        What came in on a day, and what only an owner sees, are among them.
         """
-        of_items = (*ITEM_COUNTERS, GAINS[0])
-        for name in of_items if self.has_items() else (*CHANNEL_COUNTERS, *GAINS):
+        own = ITEM_COUNTERS if self.has_items() else CHANNEL_COUNTERS
+        for name in (*own, *GAINS, *FIGURES):
             if self.columns.get(name) in header:
                 yield name, self.columns[name]
 
@@ -109,6 +127,10 @@ class Layout:
     thousands: the separator within numbers. missing: cells that stand for no number.
     successes_only: the file lists items only while they do well (see `ChannelRecord`).
     skip: by column, what cells of rows hold that are left out, in lower case.
+    one_row: a column in which a row of the whole lifetime has a word, and one of a single day its
+    date: rows of days are none of a list of items.
+    begins: whether the date in the name of the file, or of its archive or folder, is the first day
+    of its range: then dates without a year are of the year from that day on.
     """
 
     name: str
@@ -125,6 +147,8 @@ class Layout:
     missing: Collection[str] = ()
     successes_only: bool = False
     skip: Mapping[str, Collection[str]] = field(default_factory=dict)
+    one_row: str = ""
+    begins: bool = False
 
     def fits(self, header: Collection[str]) -> bool:
         """Whether a file with this *header* has this layout, and a counter."""
@@ -146,6 +170,10 @@ class Layout:
         """Whether some of what its rows give are items."""
         return any(rule.has_items() for rule in self.rules)
 
+    def has_figures(self) -> bool:
+        """Whether its columns hold what only an owner sees."""
+        return any(name in rule.columns for rule in self.rules for name in FIGURES)
+
     def has_gains(self) -> bool:
         """Whether its columns hold what came in on single days."""
         return any(name in rule.columns for rule in self.rules for name in GAINS)
@@ -162,6 +190,8 @@ class Layout:
             self.thousands,
             tuple(self.missing),
             *([self.skip] if self.skip else []),
+            *([self.one_row] if self.one_row else []),
+            *([self.begins] if self.begins else []),
         )
         beside = [
             (each.key, each.gives, each.layout and each.layout.identity())
@@ -173,7 +203,7 @@ class Layout:
         """Return every column that is read where the file has it."""
         keys = (companion.key[0] for companion in self.companions)
         joined = (column for pair in self.joined.values() for column in pair)
-        return {*keys, *joined, *self.skip} | {
+        return {*keys, *joined, *self.skip, self.one_row} | {
             column
             for rule in self.rules
             for column in (*rule.columns.values(), *rule.hidden.values(), rule.id_fallback)

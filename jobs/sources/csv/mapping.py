@@ -50,6 +50,7 @@ class _Dates(_Table):
     published_at: str = "iso"
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     year: int | None = None
+    begins: bool = False
 
 
 class _Numbers(_Table):
@@ -84,6 +85,7 @@ class _Common(_Table):
     needs_one_of: list[_Column] = []
     header_row: int | None = Field(default=None, ge=1)
     skip: dict[_Column, list[_Column]] = {}
+    one_row: _Column = ""
     id_from_title: bool = True
     item_ids: Literal["any", "youtube"] = "any"
     joined: dict[_Column, tuple[_Column, _Column]] = {}
@@ -183,7 +185,8 @@ def _check_columns(location: str, rows: _Rows, document: _OneRule | _SeveralRule
 def _has_facts(rows: _Rows) -> bool:
     """A list of items with dates says how often a channel publishes, without any counter."""
     names = {*rows.columns}
-    return bool(names & {*layout.COUNTERS, *layout.GAINS}) or {"published_at"} < names & _ITEMS
+    facts = {*layout.COUNTERS, *layout.GAINS, *layout.FIGURES}
+    return bool(names & facts) or {"published_at"} < names & _ITEMS
 
 
 def _layout(document: _OneRule | _SeveralRules) -> Layout:
@@ -205,6 +208,8 @@ def _layout(document: _OneRule | _SeveralRules) -> Layout:
         missing=tuple(document.numbers.missing),
         successes_only=document.successes_only,
         skip={column: tuple(cells) for column, cells in document.skip.items()},
+        one_row=document.one_row,
+        begins=document.dates.begins,
     )
 
 

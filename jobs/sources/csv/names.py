@@ -1,4 +1,10 @@
-"""Other names of the columns of a known layout, in one table."""
+"""
+Other names of the columns of known layouts, a table for each family of them in `words/`.
+
+    lists    lists of videos, as programs that ask the Data API call their columns
+    meta     exports of Meta Business Suite, in other languages
+    tiktok   those of TikTok Studio
+"""
 
 from __future__ import annotations
 
@@ -10,12 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+TABLES = ("lists", "meta", "tiktok")
 _PARTS = ("snippet", "statistics", "contentdetails")
 
 
-def renamed(names: Sequence[str]) -> Mapping[str, str]:
-    """Return, by the names of a file's columns, those of the layout that mean the same."""
-    known = _known()
+def renamed(names: Sequence[str], table: str = "lists") -> Mapping[str, str]:
+    """Return, by the names of a file's columns, those of the layouts that mean the same."""
+    known = _known(table)
     found: dict[str, str] = {}
     for name in names:
         ours = known.get(_folded(_bare(name)))
@@ -39,7 +46,7 @@ _NO_MARKS = str.maketrans("", "", " ._-")
 
 
 @cache
-def _known() -> Mapping[str, str]:
-    path = Path(__file__).parent.parent / "words" / "lists.toml"
+def _known(table: str) -> Mapping[str, str]:
+    path = Path(__file__).parent.parent / "words" / f"{table}.toml"
     columns = tomllib.loads(path.read_text("utf-8"))["columns"]
     return {_folded(name): ours for ours, names in columns.items() for name in (ours, *names)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from jobs.channel.addresses import web_address
 from jobs.channel.records import ItemRecord, ItemSnapshot
 from jobs.channel.text import identity as kept_identity
 from jobs.channel.text import one_line
@@ -17,7 +18,6 @@ from jobs.sources.feed.fields import (
     listed,
     text_of,
     title_of,
-    web_address,
 )
 from jobs.sources.values import durations, youtube_ids
 
@@ -84,17 +84,18 @@ def shared_ids(entries: Sequence[Fields]) -> frozenset[str]:
     """
     Return the ids that entries share which are not the same: some shows write one for all.
 
-    They differ by their recordings; without any, by both title and date, since a title alone may
-    have been edited.
+    They differ by their recordings, or by both title and date, since a title alone may have been
+    edited. The address of a recording is shared likewise.
     """
     seen: dict[str, list[tuple[str, str, str]]] = {}
     for fields in entries:
         of_entry = (_enclosure(fields), title_of(fields), date_text(fields, "published"))
-        seen.setdefault(text_of(fields, "id"), []).append(of_entry)
+        for identity in {text_of(fields, "id"), of_entry[0], text_of(fields, "link")}:
+            seen.setdefault(identity, []).append(of_entry)
 
     def differ(found: list[tuple[str, str, str]]) -> bool:
         recordings, titles, published = (set(each) - {""} for each in zip(*found, strict=True))
-        return len(recordings or titles) > 1 and (bool(recordings) or len(published) > 1)
+        return len(recordings) > 1 or (len(titles) > 1 and len(published) > 1)
 
     return frozenset(identity for identity, found in seen.items() if differ(found))
 
@@ -107,7 +108,7 @@ def _item_id(
     identity = (
         text_of(fields, "yt_videoid")
         or ("" if own in shared_ids else own)
-        or _enclosure(fields)
+        or ("" if (recording := _enclosure(fields)) in shared_ids else recording)
         or ("" if link in shared_ids else link)
         or _digest(title, published_at)
     )

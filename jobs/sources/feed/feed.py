@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Any
 
 import feedparser
 
+from jobs.channel.addresses import web_address
 from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
 from jobs.channel.text import one_line
 from jobs.sources.description import joined, oddities, why_none
 from jobs.sources.feed.entry import Entry, EntryError, read_entry, shared_ids
-from jobs.sources.feed.fields import date_text, links, text_of, title_of, web_address
+from jobs.sources.feed.fields import date_text, links, text_of, title_of
 from jobs.sources.feed.identity import feed_id, youtube_channel
 from jobs.sources.feed.markup import MOST_ATTRIBUTES, has_endless_tag, what_it_is
 from jobs.sources.source import SourceError, shown

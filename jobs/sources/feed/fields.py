@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from jobs.channel.text import one_line, unbroken
 from jobs.sources.text import without_tags
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Fields = Mapping[str, Any]
-
-_LONGEST_ADDRESS = 2048
 
 
 def text_of(fields: Fields, name: str) -> str:
@@ -51,17 +48,6 @@ def listed(fields: Fields, name: str) -> list[Fields]:
     """Return the mappings of a field that feedparser keeps as a list; none if it is missing."""
     value = _raw(fields, name)
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def web_address(text: str) -> str | None:
-    """Return *text* if it is an http(s) address: no page may link to any other."""
-    if len(text) > _LONGEST_ADDRESS:
-        return None
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return None
-    return text if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
 def _raw(fields: Fields, name: str) -> Any:

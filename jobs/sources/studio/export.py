@@ -220,6 +220,8 @@ def _reading(
     totals, others = _totals([*tables, *splits], *span)
     unreadable = [f"{each.name}: {clause}" for each in tables for clause in each.cautions]
     logs = [table for table in tables if _is_log(table)]
+    days_of = [each for each in tables if each.role is Role.TOTALS and each not in logs]
+    odd = [clause for each in days_of for clause in signs.odd_days(each)]
     gains = _channel_gains([table for table in tables if table not in logs])
     item_gains = _item_gains([table for table in tables if table.role is Role.CHART], videos)
     measures = [Measure.GAINS] if gains or item_gains else []
@@ -243,7 +245,7 @@ def _reading(
             measures=tuple(measures),
             clock="Pacific" if days else "",
             whole=False if cuts else None,
-            cautions=(*cautions, *taken, *cuts, *parts, *others, *unreadable),
+            cautions=(*cautions, *taken, *odd, *cuts, *parts, *others, *unreadable),
         ),
     )
     return reading, observed_at

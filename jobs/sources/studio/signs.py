@@ -2,6 +2,7 @@
 What the numbers of an export say of its scope, where its owner does not.
 
     are_counters   its days are a log of counters, and no gains
+    odd_days       its days may be something else than what came in on them
     cut         its rows are not all: a note says so, or they sum up to less than its total
     counted_from   its counts are of a range, from some time on, and not of the whole lifetime
 """
@@ -12,6 +13,10 @@ import math
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
+
+from jobs.sources.header import LINE
+from jobs.sources.studio.role import DAY
+from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +34,10 @@ _SLACK_DAYS = 1
 _NEIGHBOURS = 12
 _FEWEST = 6
 _STEPS_IN_A_COUNTER = 20
+_FEWEST_RISING = 13
+"""Views of two weeks that fall on no day are unheard of, but for a channel that just began."""
+
+_MOST_BELOW = 0.05
 _BREAK = 3.0
 """Views fall by so many times within a few days of age: no audience does that."""
 
@@ -58,6 +67,30 @@ def are_counters(columns: Sequence[Sequence[int | None]]) -> bool:
         if known[0] < _STEPS_IN_A_COUNTER * max(steps):
             return False
     return len(columns) > 1
+
+
+def odd_days(table: StudioTable) -> list[str]:
+    """Return clauses on the days of *table* that a reader should know before believing them."""
+    rows = table.rows
+    found = []
+    again = rows.height - rows.n_unique(DAY)
+    if again and rows.drop(LINE).n_unique() > rows.n_unique(DAY):
+        what = "days are" if again > 1 else "day is"
+        found.append(f"{again} {what} in {table.name} twice, with other numbers: the last counts")
+    for name in ("views", "subscribers"):
+        if name not in rows.columns:
+            continue
+        values = rows.sort(DAY)[name].drop_nulls()
+        falls = int((values.diff() < 0).sum())
+        if values.len() > _FEWEST_RISING and not falls and values[-1] > values[0]:
+            found.append(
+                f"the {name} of {table.name} fall on no day: they are taken for what came in on "
+                "each; if they are all until then, map them as a counter"
+            )
+        below = int((values < 0).sum())
+        if name == "views" and below > _MOST_BELOW * values.len():
+            found.append(f"{counted(below, 'day')} of {table.name} have views below zero")
+    return found
 
 
 def counted_from(items: Sequence[tuple[datetime, int | None, bool]]) -> datetime | None:

@@ -12,19 +12,25 @@ import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from jobs.sources.values import times
+from jobs.sources.values.date_order import (
+    Parts,
+    follow_each_other,
+    month_and_day,
+    order_of,
+    years_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import tzinfo
+    from datetime import date, tzinfo
 
-Order: TypeAlias = Literal["dmy", "mdy"]
+    from jobs.sources.values.date_order import Order
 
 _TIME = (
     r"(?:(?:t|,? )(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?"
@@ -34,7 +40,11 @@ _YEAR_FIRST = re.compile(
     rf"(?P<year>\d{{4}})(?P<mark>[-/.])(?P<month>\d{{1,2}})(?P=mark)(?P<day>\d{{1,2}}){_TIME}"
 )
 _EAST_ASIAN = re.compile(
-    rf"(?P<year>\d{{4}}) ?[年년] ?(?P<month>\d{{1,2}}) ?[月월] ?(?P<day>\d{{1,2}}) ?[日일]{_TIME}"
+    r"(?:(?P<year>\d{4}) ?[年년] ?)?(?P<month>\d{1,2}) ?[月월] ?(?P<day>\d{1,2}) ?[日일]"
+    rf"{_TIME}"
+)
+_VIETNAMESE = re.compile(
+    rf"(?P<day>\d{{1,2}}) tháng (?P<month>\d{{1,2}})(?:(?:,| năm)? (?P<year>\d{{4}}))?{_TIME}"
 )
 _DOTTED = re.compile(rf"(?P<year>\d{{4}})\. ?(?P<month>\d{{1,2}})\. ?(?P<day>\d{{1,2}})\.?{_TIME}")
 _YEAR_LAST = re.compile(
@@ -55,6 +65,10 @@ _ASCTIME = re.compile(
 _WEEKDAY = re.compile(r"^[^\W\d_]{2,12}\.?,\s*")
 _ENGLISH_DAYS = frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"})
 _EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
+_SERIAL = re.compile(r"\s*[34]\d{4}(?:\.\d+)?\s*", re.ASCII)
+"""A day as spreadsheets count it, between 1982 and 2036, in a column of nothing else."""
+
+_SPREADSHEETS_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 -- of whichever zone
 _MONTH = re.compile(r"(?P<year>\d{4})(?:[-/.]| ?[年년] ?)(?P<month>\d{1,2}) ?[月월]?")
 _NAMED_MONTH = re.compile(r"([^\W\d_]+)\.?[ -]?(?:de )?(\d{4}|\d{2})")
 _OFFSETS = {
@@ -88,23 +102,6 @@ _HOURS_IN_A_DAY = 24
 _MINUTES_IN_AN_HOUR = 60
 _MONTHS_IN_A_YEAR = 12
 _NOON = 12
-_MONTH_DAYS = 31
-_NO_TURN = 5 * _MONTH_DAYS
-"""Between two rows of one year are fewer days than this, and more where the year turns."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What a cell says: *day_and_month* in the order written, where two readings are possible."""
-
-    year: int | None
-    month: int | None
-    day: int | None
-    hour: int = 0
-    minute: int = 0
-    second: int = 0
-    offset_h: float | None = None
-    day_and_month: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +111,14 @@ class Column:
 
     values: None where a cell is no date. monthly: its cells name months, not days. ambiguous: some
     may be of two days, and nothing decides. yearless: some have no year, and none is known.
+    unordered: a year is known for the first of them only, and the rows are not in order of time.
     """
 
     values: Mapping[str, datetime]
     monthly: bool = False
     ambiguous: bool = False
     yearless: bool = False
+    unordered: bool = False
 
     def read(self, cell: str) -> datetime | None:
         """Return the time in *cell*, or None."""
@@ -134,6 +133,8 @@ def read_column(
     form: str | None = None,
     mixed: bool = False,
     now: datetime | None = None,
+    first: date | None = None,
+    month_first: bool = False,
 ) -> Column:
     """
     Read the *cells* of a column, in their order.
@@ -141,7 +142,8 @@ def read_column(
     zone: of times without one. year: of the first date, where dates have none; it turns where
     months begin again. form: of `strptime`, instead of all that are known. mixed: cells were
     written by several programs, so one may hold seconds since 1970 where others do not. now: days
-    after it are read in another way, if there is one.
+    after it are read in another way, if there is one. first: dates without a year are of the year
+    from this day on, in any order. month_first: of day and month, where nothing else decides.
     """
     ordered = list(dict.fromkeys(cell for cell in cells if cell.strip()))
     if form is None:
@@ -151,13 +153,17 @@ def read_column(
             return Column(quick)
     read = {cell: _parts(cell, form) for cell in ordered}
     parts = {cell: found for cell, found in read.items() if found is not None}
+    if form is None and ordered and all(map(_SERIAL.fullmatch, ordered)):
+        return Column({cell: _from_serial(cell, zone) for cell in ordered})
     epochs = {cell for cell in ordered if _EPOCH.fullmatch(cell.strip())}
     if form is None and (mixed or len(epochs) == len(ordered)):
         parts |= {cell: _epoch(cell.strip()) for cell in epochs}
     if form is None and not parts and (months := _months(ordered, zone)):
         return Column(months, monthly=True)
-    order = _order(parts.values(), now or datetime.now(UTC))
-    years = _years(parts, order, year)
+    order = order_of(parts.values(), None if month_first else now or datetime.now(UTC))
+    order = order or ("mdy" if month_first else None)
+    in_order = first is not None or follow_each_other(parts, order)
+    years = years_of(parts, order, year if in_order else None, first)
     values = {}
     ambiguous = yearless = False
     for cell, part in parts.items():
@@ -167,7 +173,8 @@ def read_column(
             yearless = True
         elif (time := _time(part, order, years[cell], zone)) is not None:
             values[cell] = time
-    return Column(values, ambiguous=ambiguous, yearless=yearless)
+    unordered = yearless and year is not None
+    return Column(values, ambiguous=ambiguous, yearless=yearless, unordered=unordered)
 
 
 def read_one(text: str, zone: tzinfo = UTC) -> datetime | None:
@@ -187,14 +194,14 @@ def _iso(cell: str, zone: tzinfo) -> datetime | None:
     return times.reader("iso", str(zone), None)(cell)
 
 
-def _parts(cell: str, form: str | None) -> _Parts | None:
+def _parts(cell: str, form: str | None) -> Parts | None:
     if form is not None:
         return _parts_by_form(cell, form)
     seen = _seen(cell)
-    for pattern in (_YEAR_FIRST, _EAST_ASIAN, _DOTTED):
+    for pattern in (_YEAR_FIRST, _EAST_ASIAN, _VIETNAMESE, _DOTTED):
         if matched := pattern.fullmatch(seen):
-            year, month, day = (int(matched[name]) for name in ("year", "month", "day"))
-            return _with_time(matched, year, month, day)
+            year = None if matched["year"] is None else int(matched["year"])
+            return _with_time(matched, year, int(matched["month"]), int(matched["day"]))
     if matched := _YEAR_LAST.fullmatch(seen):
         return _year_last(matched)
     for pattern in (_ASCTIME, _DAY_FIRST, _MONTH_FIRST):
@@ -203,13 +210,13 @@ def _parts(cell: str, form: str | None) -> _Parts | None:
     return None
 
 
-def _parts_by_form(cell: str, form: str) -> _Parts | None:
+def _parts_by_form(cell: str, form: str) -> Parts | None:
     """A form without a year is read in a leap year, so that the 29th of February is a day."""
     try:
         read = datetime.strptime(f"{cell.strip()} 2000", f"{form} %Y")  # noqa: DTZ007
     except ValueError:
         return None
-    return _Parts(None, read.month, read.day, read.hour, read.minute, read.second)
+    return Parts(None, read.month, read.day, read.hour, read.minute, read.second)
 
 
 def _seen(cell: str) -> str:
@@ -227,13 +234,19 @@ def _seen(cell: str) -> str:
     return rest if rest[:1].isdecimal() and first in _ENGLISH_DAYS else seen
 
 
-def _epoch(cell: str) -> _Parts:
+def _from_serial(cell: str, zone: tzinfo) -> datetime:
+    """A spreadsheet counts days since 1899, and parts of a day behind the point."""
+    seconds = round(float(cell) * 86_400)
+    return (_SPREADSHEETS_ZERO + timedelta(seconds=seconds)).replace(tzinfo=zone).astimezone(UTC)
+
+
+def _epoch(cell: str) -> Parts:
     """Seconds or milliseconds since 1970."""
     time = datetime.fromtimestamp(int(cell[:10]), UTC)
-    return _Parts(time.year, time.month, time.day, time.hour, time.minute, time.second, 0.0)
+    return Parts(time.year, time.month, time.day, time.hour, time.minute, time.second, 0.0)
 
 
-def _year_last(matched: re.Match[str]) -> _Parts | None:
+def _year_last(matched: re.Match[str]) -> Parts | None:
     one, two, year = int(matched["one"]), int(matched["two"]), _full(matched["year"])
     if matched["mark"] == ".":  # nobody writes the month first, and dots
         return _with_time(matched, year, two, one)
@@ -250,7 +263,7 @@ def _full(year: str) -> int:
     return int(year) + (1900 if int(year) >= _CENTURY_TURNS else 2000)
 
 
-def _named(matched: re.Match[str]) -> _Parts | None:
+def _named(matched: re.Match[str]) -> Parts | None:
     month = _month(matched["word"])
     if month is None:
         return None
@@ -295,9 +308,9 @@ def _with_time(
     month: int | None,
     day: int | None,
     day_and_month: tuple[int, int] | None = None,
-) -> _Parts | None:
+) -> Parts | None:
     if matched["hour"] is None:
-        return _Parts(year, month, day, day_and_month=day_and_month)
+        return Parts(year, month, day, day_and_month=day_and_month)
     hour, half = int(matched["hour"]), (matched["half"] or "")[:1]
     if half:
         hour = hour % _NOON + (_NOON if half == "p" else 0)
@@ -305,7 +318,7 @@ def _with_time(
     if matched["zone"] and offset is None:
         return None
     minute, second = int(matched["minute"]), min(int(matched["second"] or 0), 59)
-    return _Parts(year, month, day, hour, minute, second, offset, day_and_month)
+    return Parts(year, month, day, hour, minute, second, offset, day_and_month)
 
 
 def _offset(zone: str) -> float | None:
@@ -320,83 +333,8 @@ def _offset(zone: str) -> float | None:
     return _OFFSETS.get(zone)
 
 
-def _order(parts: Iterable[_Parts], now: datetime) -> Order | None:
-    """Which of day and month comes first: what some cell cannot be otherwise, or what follows."""
-    pairs = [(each.day_and_month, each.year) for each in parts if each.day_and_month]
-    if not pairs:
-        return None
-    first = sum(one > _MONTHS_IN_A_YEAR for (one, _), _ in pairs)
-    second = sum(two > _MONTHS_IN_A_YEAR for (_, two), _ in pairs)
-    if first or second:
-        return None if first and second else "dmy" if first else "mdy"
-    if all(one == two for (one, two), _ in pairs):
-        return "dmy"
-    days = {order: _days(pairs, order) for order in ("dmy", "mdy")}
-    ranked = sorted(
-        (("dmy", _evenness(days["dmy"], now)), ("mdy", _evenness(days["mdy"], now))),
-        key=lambda each: each[1],
-    )
-    (_, less), (best, most) = ranked
-    return best if most > less else None  # type: ignore[return-value]  # of the literal above
-
-
-def _days(pairs: Sequence[tuple[tuple[int, int], int | None]], order: str) -> list[date]:
-    found = []
-    for (one, two), year in pairs:
-        day, month = (one, two) if order == "dmy" else (two, one)
-        try:
-            found.append(date(year or 2000, month, day))
-        except ValueError:
-            continue
-    return found
-
-
-def _evenness(days: Sequence[date], now: datetime) -> tuple[int, int]:
-    """
-    How well days follow each other: few that have not come yet, many one day after the last.
-
-    Steps of another length count where they are all the same.
-    """
-    future = sum(day > (now + timedelta(days=1)).date() for day in days)
-    steps = [abs((after - before).days) for before, after in pairwise(days)]
-    same = len(steps) > 1 and len(set(steps)) == 1
-    return -future, sum(step == 1 for step in steps) or (len(steps) if same else 0)
-
-
-def _years(
-    parts: Mapping[str, _Parts], order: Order | None, first: int | None
-) -> Mapping[str, int]:
-    """
-    The year of each cell: its own, or counted from the *first* where months begin again.
-
-    Rows run forwards or backwards in time; the first step between two months says which.
-    """
-    own = {cell: each.year for cell, each in parts.items() if each.year is not None}
-    if len(own) == len(parts) or first is None:
-        return own
-    months = {cell: _month_and_day(each, order) for cell, each in parts.items()}
-    days = (_MONTH_DAYS * month + day for month, day in months.values())
-    steps = [after - before for before, after in pairwise(days)]
-    near = [step for step in steps if 0 < abs(step) < _NO_TURN]
-    backwards = sum(step < 0 for step in near) > len(near) / 2
-    year, last, found = first, None, dict(own)
-    for cell, place in months.items():
-        if last is not None and (place > last if backwards else place < last) and cell not in own:
-            year += -1 if backwards else 1
-        last = place
-        found.setdefault(cell, year)
-    return found
-
-
-def _month_and_day(parts: _Parts, order: Order | None) -> tuple[int, int]:
-    if parts.month is not None and parts.day is not None:
-        return parts.month, parts.day
-    one, two = parts.day_and_month or (1, 1)
-    return (two, one) if order == "dmy" else (one, two)
-
-
-def _time(parts: _Parts, order: Order | None, year: int, zone: tzinfo) -> datetime | None:
-    month, day = _month_and_day(parts, order)
+def _time(parts: Parts, order: Order | None, year: int, zone: tzinfo) -> datetime | None:
+    month, day = month_and_day(parts, order)
     of = zone if parts.offset_h is None else timezone(timedelta(hours=parts.offset_h))
     try:
         time = datetime(year, month, day, parts.hour, parts.minute, parts.second, tzinfo=of)

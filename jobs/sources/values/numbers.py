@@ -27,9 +27,13 @@ _DECIMAL = re.compile(r"[+-]?\d{1,15}(?:\.\d*)?")
 _BEFORE_THREE = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}") for mark in ",."}
 """What may be a number of four to six digits with a mark between thousands."""
 
+_LAKHS = r"[1-9]\d?(?:,\d{2})+,\d{3}"
+"""`12,34,567`: above a thousand, India groups by two."""
+
 _FORMS = {
     mark: re.compile(
-        rf"\+?(?P<number>-?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+)"
+        rf"\+?(?P<number>-?(?:[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+"
+        rf"{f'|{_LAKHS}' if mark == ',' else ''}))"
         rf"(?:[{re.escape(''.join(other for other in '.,' if other != mark))}]0+)?"
     )
     for mark in _MARKS

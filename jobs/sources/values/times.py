@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import tzinfo
+    from datetime import date, tzinfo
     from time import struct_time
 
 EARLIEST_YEAR = 1970
@@ -22,6 +22,7 @@ OWN_FORMS = frozenset({"iso", "DD.MM", "YY.DD.MM"})
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
 _DAY_AND_MONTH = re.compile(r"(\d{1,2})\.(\d{1,2})", re.ASCII)
+_DATE_IN_NAME = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
 _YEAR_IN_NAME = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)", re.ASCII)
 _IN_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2})[:_-]?(\d{2})[:_-]?(\d{2})Z", re.ASCII)
 
@@ -73,6 +74,13 @@ def year_in_name(name: str) -> int | None:
     """Find the year in a file's name, if it has one year and no other."""
     found = set(_YEAR_IN_NAME.findall(name))
     return int(found.pop()) if len(found) == 1 else None
+
+
+def date_in_name(name: str) -> date | None:
+    """Find the first day in a file's name, written as ISO 8601 does."""
+    found = _DATE_IN_NAME.search(name)
+    time = from_iso8601(found[0]) if found else None
+    return None if time is None else time.date()
 
 
 def from_parts(parts: struct_time | None) -> datetime | None:

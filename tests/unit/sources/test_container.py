@@ -134,7 +134,9 @@ async def test_a_mapping_may_describe_a_sheet(write: Write) -> None:
     ("content", "reason"),
     [
         (zipped({"a.csv": DAILY, "b.csv": DAILY}), "holds 2 lists: a.csv, b.csv. Unpack it"),
-        (zipped({"p.png": b"\x89PNG1"}), "is an archive without any text in it"),
+        (zipped({"p.png": b"\x89PNG1"}), "holds 1 file, and no text. Unpack it"),
+        (zipped({"in.zip": zipped({"a.csv": DAILY})}), "holds 1 archive, and no text. Unpack it"),
+        (zipped({"A/T.csv": TOTALS, "B/T.csv": TOTALS}), "holds exports in 2 folders: A, B"),
         (zipped({"n.txt": "Hello there"}), "is an archive of no list: n.txt is neither"),
         (zipped({"a.csv": DAILY})[:60], "is damaged"),
         (zipped({"xl/workbook.xml": "<broken"}), "cannot be read as a spreadsheet"),

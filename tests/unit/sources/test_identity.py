@@ -45,6 +45,14 @@ def test_studio_names_the_channel(name: str) -> None:
     assert found.first is not None
 
 
+@pytest.mark.parametrize("kind", ["Overview", "Content", "Followers", "Viewers"])
+def test_tiktok_studio_names_the_channel(kind: str) -> None:
+    """An archive's name has its kind, the first day, and whose it is."""
+    found = of_place(f"/d/{kind}_2025-08-28_1756400000_some.one.zip", "tiktok")
+    assert (found.title, found.first) == ("some.one", date(2025, 8, 28))
+    assert found.id == id_of_title("tiktok", "some.one")
+
+
 def test_the_number_of_a_download_names_nothing() -> None:
     """A copy beside the first is the same channel; its range is read from its name."""
     assert of_place("/d/stats (2)", "youtube").id == of_place("/d/stats", "youtube").id

@@ -50,3 +50,18 @@ def test_a_damaged_list_is_an_error(write: Write, text: str, reason: str) -> Non
     """It says what is wrong."""
     with pytest.raises(SourceError, match=reason):
         feeds_at(write("a.opml", text))
+
+
+def test_addresses_are_read_as_players_write_them(write: Write) -> None:
+    """An attribute in any case; `feed:` before an address, or in place of its `https:`."""
+    outlines = (
+        '<outline XMLURL="feed:https://e.example/1.xml"/>'
+        '<outline xmlURL="itpc://e.example/2.xml"/><outline xmlurl="http://e.example/3.xml"/>'
+    )
+    found = feeds_at(write("a.opml", f"<opml><body>{outlines}</body></opml>"))
+    assert found is not None
+    assert [each.address for each in found] == [
+        "https://e.example/1.xml",
+        "https://e.example/2.xml",
+        "http://e.example/3.xml",
+    ]

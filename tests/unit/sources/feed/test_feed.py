@@ -352,6 +352,13 @@ def test_episodes_that_share_one_id_are_known_by_their_recordings() -> None:
         )
     )
     assert [item.title for item in items_of(source)] == ["a", "b"]
+    same = (
+        "<guid>show</guid><link>https://e.example</link><enclosure url='https://e.example/a.mp3'/>"
+    )
+    source = read(
+        rss(*(f"{same}<title>{name}</title><pubDate>{date}</pubDate>" for name, date in titles))
+    )
+    assert [item.title for item in items_of(source)] == ["a", "b"]
 
 
 def test_what_is_dated_in_the_future_has_not_come_out() -> None:

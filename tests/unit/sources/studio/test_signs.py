@@ -133,6 +133,24 @@ def test_views_that_break_off_at_an_age_show_a_range() -> None:
     assert counted_from(odd) is None
 
 
+@pytest.mark.parametrize(
+    ("days", "clause"),
+    [
+        ([5, 6, 7, 7, 5, 6], "1 day is in Totals.csv twice, with other numbers: the last counts"),
+        (list(range(20)), "the views of Totals.csv fall on no day: they are taken for what came"),
+        ([5, -6, 7, 8, 9], "1 day of Totals.csv have views below zero"),
+    ],
+)
+async def test_days_that_are_odd_are_said(write: Write, days: list[int], clause: str) -> None:
+    """They are read, since nothing says that they are wrong; the reader should know."""
+    again = [*range(1, len(days)), len(days) - 1] if clause.startswith("1 day is") else None
+    dates = again or range(1, len(days) + 1)
+    rows = "".join(f"2023-05-{day:02},{views}\n" for day, views in zip(dates, days, strict=True))
+    reading = await read(write("c/Totals.csv", f"Date,Views\n{rows}"))
+    assert reading.scope
+    assert [each[: len(clause)] for each in reading.scope.cautions] == [clause]
+
+
 def test_a_scope_is_kept_as_json() -> None:
     """What goes into the store comes out."""
     scope = Scope(

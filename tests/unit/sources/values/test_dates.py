@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -53,6 +53,48 @@ def read(*cells: str, **kept: object) -> list[str | None]:
 def test_a_date_alone(cell: str, expected: str | None) -> None:
     """Each form that a source writes is read; what is none of them is no date."""
     assert read(cell) == [expected]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("30 December", "31 December", "1 January"),
+        ("12月30日", "12月31日", "1月1日"),
+        ("12월 30일", "12월 31일", "1월 1일"),
+        ("30 tháng 12", "31 tháng 12", "1 tháng 1"),
+        ("30 Desember", "31 Desember", "1 Januari"),
+    ],
+)
+def test_a_year_turns_in_any_language(cells: tuple[str, ...]) -> None:
+    """Rows run forwards or backwards from the year that is known."""
+    assert [each and each[:4] for each in read(*cells, year=2025)] == ["2025", "2025", "2026"]
+    assert [each and each[:4] for each in read(*cells[::-1], year=2026)] == ["2026", "2025", "2025"]
+
+
+def test_dates_without_a_year_need_an_order_or_a_first_day() -> None:
+    """A list by views would turn the year at every other row: it is not read, and says why."""
+    cells = ("9 May", "3 March", "30 June", "8 March", "1 May")
+    column = dates.read_column(cells, year=2025)
+    assert (column.values, column.unordered) == ({}, True)
+    assert [each and each[:7] for each in read(*cells, first=date(2025, 4, 1))] == [
+        "2025-05",
+        "2026-03",
+        "2025-06",
+        "2026-03",
+        "2025-05",
+    ]
+
+
+def test_a_column_of_a_spreadsheets_days() -> None:
+    """Saved as numbers they count from 1899; one number among dates is none."""
+    assert read("45292", "45293.75") == ["2024-01-01 00:00", "2024-01-02 18:00"]
+    assert read("45292", "2024-01-02") == [None, "2024-01-02 00:00"]
+
+
+def test_the_month_stands_first_where_nothing_decides_and_someone_said_so() -> None:
+    """A cell that can be read in one way still decides for all."""
+    assert read("3/4/2023 08:30", month_first=True) == ["2023-03-04 08:30"]
+    assert read("3/4/2023", "14/4/2023", month_first=True)[0] == "2023-04-03 00:00"
 
 
 def test_day_and_month_are_told_apart_by_their_column() -> None:
