@@ -2,11 +2,12 @@
 What only an owner knows: what was shown and clicked, what was watched, what brought subscribers.
 
 The figures are of one span of days, the newest that the sources give and the widest of those; of
-items older than it they are a part. Those of single days explain a change of views.
+items older than it they are a part. Those of single days are in `owner_days`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,12 +16,14 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.analysis.columns import floats_of
-from jobs.analysis.growth import WEEK
+from jobs.analysis.owner_days import Returning, ViewsExplained, returning, views_explained
 from jobs.analysis.reach import reach
 from jobs.analysis.section import Missing, Section
-from jobs.channel.records import FROM_THE_FIRST
+from jobs.channel.records import FROM_THE_FIRST, Figures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from jobs.channel.data import ChannelData
@@ -31,7 +34,10 @@ FEWEST_IMPRESSIONS: Final = 1_000
 FEWEST_VIEWS: Final = 100
 FEWEST_ITEMS: Final = 10
 _BEST: Final = 5
-_FEWEST_DAYS: Final = 5
+_FAR_BELOW: Final = 0.67
+"""A share counts as low below this part of what is usual, the chance of few views allowed for."""
+
+_LOW_SCORE: Final = 2.0
 _UNIT: Final = 1e6
 """Shares are compared in millionths: `reach` adds one to what it compares."""
 
@@ -39,26 +45,17 @@ _Z: Final = 1.96
 
 
 class Totals(Section):
-    """The channel's own figures over the span; see `records.Figures` for what each is."""
+    """The channel's own *figures* over the span."""
 
-    views: int | None = None
-    impressions: int | None = None
-    click_through: float | None = None
-    watch_s: int | None = None
-    view_s: int | None = None
-    viewed: float | None = None
-    stayed: float | None = None
-    viewers: int | None = None
-    new_viewers: int | None = None
-    returning_viewers: int | None = None
-    subscribers: int | None = None
+    figures: Figures
 
 
 class Told(BaseModel):
     """
     One item's *value*, and how many impressions or views (*of*) it is of.
 
-    *ratio* is the value over what is usual for such an item.
+    *ratio* is the value over what is usual for such an item; *beside*, of a click-through or a
+    share watched, is that ratio of the other one, None if it is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,51 +66,38 @@ class Told(BaseModel):
     value: float
     of: int
     ratio: float
+    beside: float | None = None
 
 
 class Compared(Section):
-    """A share of *items* items: its quartiles, and those that do best, the clearest first."""
+    """
+    A share of *items* items: its quartiles, and those that do best, the clearest first.
+
+    *low* are clearly below what is usual; first the one that most would be gained of.
+    """
 
     items: int
     median: float
     lower_quartile: float
     upper_quartile: float
     best: list[Told]
+    low: list[Told] = Field(default_factory=list)
 
 
 class Brought(Section):
     """
-    Net subscribers that *items* items brought, *known* in all, of the channel's *total*.
+    Subscribers that *items* items brought, *known* in all, of the channel's *total*.
 
-    *best* brought most; the value is their subscribers, the ratio their rate over that of all.
+    They are *net* of those lost, where the source says so. *best* brought most; the value is their
+    subscribers, the ratio their rate over that of all.
     """
 
     items: int
     known: int
     total: int | None
     per_thousand: float
+    net: bool = True
     best: list[Told]
-
-
-class ViewsExplained(Section):
-    """
-    How views a day changed between the last 7 days and the 7 before, in three parts.
-
-    On each day views are impressions times their click-through, and others that no thumbnail
-    brought. *by_impressions* is the change of impressions at the mean click-through of both weeks,
-    *by_clicks* that of the click-through at the mean impressions, *by_others* that of the others:
-    together they are the change, exactly. The weekdays are those known in both weeks.
-    """
-
-    last_day: date
-    days: int
-    before: float
-    after: float
-    by_impressions: float
-    by_clicks: float
-    by_others: float
-    impressions: tuple[float, float]
-    click_through: tuple[float, float]
 
 
 class OwnerFigures(Section):
@@ -124,8 +108,10 @@ class OwnerFigures(Section):
     totals: Annotated[Totals | Missing, Field(discriminator="present")]
     clicks: Annotated[Compared | Missing, Field(discriminator="present")]
     held: Annotated[Compared | Missing, Field(discriminator="present")]
+    stayed: Annotated[Compared | Missing, Field(discriminator="present")]
     brought: Annotated[Brought | Missing, Field(discriminator="present")]
     explained: Annotated[ViewsExplained | Missing, Field(discriminator="present")]
+    returning: Annotated[Returning | Missing, Field(discriminator="present")]
 
 
 NOT_GIVEN: Final = Missing(
@@ -143,17 +129,20 @@ def owner_figures(data: ChannelData) -> OwnerFigures | Missing:
     first, last = _newest(next(one for one in spans if not one.is_empty()))
     items = of_items(data, first, last)
     totals = longer.filter(first=first, last=last)
-    told = totals.select(list(Totals.model_fields)[1:]).rows(named=True)
+    told = [Figures(**row) for row in totals.rows(named=True)]
+    clicked, held = _clicked(items), _watched(items)
     return OwnerFigures(
         first=None if first == FROM_THE_FIRST else first,
         last=last,
-        totals=Totals(**told[0])
+        totals=Totals(figures=told[0])
         if told
         else Missing(reason="The source gives no totals of the owner's figures."),
-        clicks=_clicks(items),
-        held=_held(items),
-        brought=_brought(items, told[0]["subscribers"] if told else None),
+        clicks=_compared(clicked, held, f"click-throughs of {FEWEST_IMPRESSIONS:,} impressions"),
+        held=_compared(held, clicked, f"lengths and watch time of {FEWEST_VIEWS} views"),
+        stayed=_compared(_stayed(items), None, "shares that stayed to watch"),
+        brought=_brought(items, told[0].subscribers if told else None),
         explained=views_explained(data.figures),
+        returning=returning(data.figures),
     )
 
 
@@ -183,49 +172,108 @@ def _newest(figures: pl.DataFrame) -> tuple[date, date]:
     return first, last
 
 
-def _clicks(items: pl.DataFrame) -> Compared | Missing:
-    """Compare click-throughs with the channel's own median."""
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """
+    A share of each of *known* items, and how many impressions or views (*of*) it is of.
+
+    *best* and *low* are larger for what is more clearly above, or would gain more, and -inf for
+    what is neither.
+    """
+
+    known: pl.DataFrame
+    values: NDArray[np.float64]
+    of: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    best: NDArray[np.float64]
+    low: NDArray[np.float64]
+
+    def ratios(self) -> dict[str, float]:
+        """Return the known ratios by item."""
+        pairs = zip(self.known["item_id"].to_list(), self.ratio.tolist(), strict=True)
+        return {item_id: ratio for item_id, ratio in pairs if np.isfinite(ratio)}
+
+
+def _clicked(items: pl.DataFrame) -> _Shares:
+    """Click-throughs, beside the channel's own median."""
     known = items.filter(
         (pl.col("impressions") >= FEWEST_IMPRESSIONS) & pl.col("click_through").is_not_null()
     )
-    if known.height < FEWEST_ITEMS:
-        return _too_few(known.height, f"click-throughs of {FEWEST_IMPRESSIONS:,} impressions")
-    rates, shown = floats_of(known["click_through"]), floats_of(known["impressions"])
-    median = float(np.median(rates))
-    return _compared(known, rates, shown, rates / median, order=lower_bound(rates, shown))
+    return _beside_median(known, "click_through", "impressions")
 
 
-def _held(items: pl.DataFrame) -> Compared | Missing:
-    """Compare the shares that are watched with those of items of like length."""
+def _stayed(items: pl.DataFrame) -> _Shares:
+    """The shares that did not swipe away, beside the channel's own median."""
+    known = items.filter((pl.col("views") >= FEWEST_VIEWS) & pl.col("stayed").is_not_null())
+    return _beside_median(known, "stayed", "views")
+
+
+def _beside_median(known: pl.DataFrame, share: str, of: str) -> _Shares:
+    rates, counted = floats_of(known[share]), floats_of(known[of])
+    median = float(np.median(rates)) if rates.size else np.nan
+    low, high = wilson(rates, counted)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = rates / median
+    lost = np.where(high < _FAR_BELOW * median, counted * (median - rates), -np.inf)
+    return _Shares(known, rates, counted, ratio, low, lost)
+
+
+def _watched(items: pl.DataFrame) -> _Shares:
+    """The shares that are watched, beside those of items of like length."""
     known = items.filter(
         (pl.col("views") >= FEWEST_VIEWS)
         & pl.col("held").is_not_null()
         & (pl.col("duration_s") > 0)
     )
-    if known.height < FEWEST_ITEMS:
-        return _too_few(known.height, f"lengths and watch time of {FEWEST_VIEWS} views")
     shares, lengths = floats_of(known["held"]), floats_of(known["duration_s"])
+    views = floats_of(known["views"])
     compared = reach(lengths, _UNIT * shares)
-    order = np.where(compared.score > 0, compared.score, -np.inf)
-    return _compared(known, shares, floats_of(known["views"]), compared.ratio, order=order)
+    best = np.where(compared.score > 0, compared.score, -np.inf)
+    is_low = (compared.score < -_LOW_SCORE) & (compared.ratio < _FAR_BELOW)
+    return _Shares(known, shares, views, compared.ratio, best, np.where(is_low, views, -np.inf))
+
+
+def _compared(found: _Shares, other: _Shares | None, what: str) -> Compared | Missing:
+    if found.known.height < FEWEST_ITEMS:
+        return _too_few(found.known.height, what)
+    beside = {} if other is None else other.ratios()
+    lower, median, upper = np.quantile(found.values, [0.25, 0.5, 0.75])
+    return Compared(
+        items=found.known.height,
+        median=float(median),
+        lower_quartile=float(lower),
+        upper_quartile=float(upper),
+        best=_told(found, [at for at in _first(found.best) if found.ratio[at] > 1], beside),
+        low=_told(found, _first(found.low), beside),
+    )
+
+
+def _first(order: NDArray[np.float64]) -> list[np.intp]:
+    """Return the places of the largest few, the largest first."""
+    ordered = np.argsort(-np.nan_to_num(order, nan=-np.inf), kind="stable")
+    return [at for at in ordered[:_BEST] if np.isfinite(order[at])]
 
 
 def _brought(items: pl.DataFrame, total: int | None) -> Brought | Missing:
-    known = items.filter(pl.col("subscribers").is_not_null() & (pl.col("views") > 0))
+    net = items["subscribers"].count() > 0
+    column = "subscribers" if net else "subscribers_gained"
+    known = items.filter(pl.col(column).is_not_null() & (pl.col("views") > 0))
     if known.height < FEWEST_ITEMS:
         return _too_few(known.height, "subscribers")
-    subscribers, views = floats_of(known["subscribers"]), floats_of(known["views"])
+    subscribers, views = floats_of(known[column]), floats_of(known["views"])
     all_of_them = int(subscribers.sum())
     if all_of_them <= 0:
         return Missing(reason="The items with known subscribers brought none, net.")
     rate = 1000 * all_of_them / float(views.sum())
-    best = [i for i in np.argsort(-subscribers, kind="stable")[:_BEST] if subscribers[i] > 0]
+    ratio = 1000 * subscribers / views / rate
+    found = _Shares(known, subscribers, views, ratio, subscribers, np.empty(0))
     return Brought(
         items=known.height,
         known=all_of_them,
         total=total,
         per_thousand=rate,
-        best=_told(known, best, subscribers, views, 1000 * subscribers / views / rate),
+        net=net,
+        best=_told(found, [at for at in _first(found.best) if subscribers[at] > 0], {}),
     )
 
 
@@ -236,99 +284,27 @@ def _too_few(known: int, what: str) -> Missing:
     )
 
 
-def lower_bound(rates: NDArray[np.float64], of: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the lower ends of the shares' 95 % intervals (E. Wilson 1927)."""
+def wilson(
+    rates: NDArray[np.float64], of: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both ends of the shares' 95 % intervals (E. Wilson 1927)."""
     centre = rates + _Z**2 / (2 * of)
     reach_of = _Z * np.sqrt(rates * (1 - rates) / of + _Z**2 / (4 * of**2))
-    return np.asarray((centre - reach_of) / (1 + _Z**2 / of))
+    scale = 1 + _Z**2 / of
+    return (centre - reach_of) / scale, (centre + reach_of) / scale
 
 
-def _compared(
-    known: pl.DataFrame,
-    values: NDArray[np.float64],
-    of: NDArray[np.float64],
-    ratio: NDArray[np.float64],
-    *,
-    order: NDArray[np.float64],
-) -> Compared:
-    lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75])
-    best = [
-        i
-        for i in np.argsort(-np.nan_to_num(order, nan=-np.inf), kind="stable")[:_BEST]
-        if np.isfinite(order[i]) and ratio[i] > 1
-    ]
-    return Compared(
-        items=known.height,
-        median=float(median),
-        lower_quartile=float(lower),
-        upper_quartile=float(upper),
-        best=_told(known, best, values, of, ratio),
-    )
-
-
-def _told(
-    known: pl.DataFrame,
-    which: list[np.intp],
-    values: NDArray[np.float64],
-    of: NDArray[np.float64],
-    ratio: NDArray[np.float64],
-) -> list[Told]:
-    ids, titles, urls = (known[name].to_list() for name in ("item_id", "title", "url"))
+def _told(found: _Shares, which: list[np.intp], beside: Mapping[str, float]) -> list[Told]:
+    ids, titles, urls = (found.known[name].to_list() for name in ("item_id", "title", "url"))
     return [
         Told(
             item_id=ids[i],
             title=titles[i],
             url=urls[i],
-            value=float(values[i]),
-            of=int(of[i]),
-            ratio=float(ratio[i]),
+            value=float(found.values[i]),
+            of=int(found.of[i]),
+            ratio=float(found.ratio[i]),
+            beside=beside.get(ids[i]),
         )
         for i in which
     ]
-
-
-def views_explained(figures: pl.DataFrame) -> ViewsExplained | Missing:
-    """Split the change from the week before into what was shown, what was clicked, and the rest."""
-    days = figures.filter(
-        (pl.col("first") == pl.col("last"))
-        & pl.all_horizontal(pl.col("views", "impressions", "click_through").is_not_null())
-    )
-    if days.is_empty():
-        return Missing(reason="The source gives no impressions by day.")
-    last_day = days["first"].max()
-    assert isinstance(last_day, date)  # noqa: S101 -- there are rows
-    by_age = {
-        (last_day - day).days: row
-        for day, *row in days.select("first", "views", "impressions", "click_through").iter_rows()
-    }
-    pairs = [age for age in range(WEEK) if age in by_age and age + WEEK in by_age]
-    if len(pairs) < _FEWEST_DAYS:
-        return Missing(
-            reason=f"Impressions are known on {len(pairs)} of 7 weekdays in both of the last two "
-            f"weeks; {_FEWEST_DAYS} are needed to explain a change of views by them."
-        )
-    after, before = (
-        np.array([by_age[age + shift] for age in pairs], dtype=np.float64).T for shift in (0, WEEK)
-    )
-    (views, shown, rate), (views_0, shown_0, rate_0) = (_means(*week) for week in (after, before))
-    clicked, clicked_0 = shown * rate, shown_0 * rate_0
-    return ViewsExplained(
-        last_day=last_day,
-        days=len(pairs),
-        before=views_0,
-        after=views,
-        by_impressions=(shown - shown_0) * (rate + rate_0) / 2,
-        by_clicks=(rate - rate_0) * (shown + shown_0) / 2,
-        by_others=(views - clicked) - (views_0 - clicked_0),
-        impressions=(shown_0, shown),
-        click_through=(rate_0, rate),
-    )
-
-
-def _means(
-    views: NDArray[np.float64], impressions: NDArray[np.float64], rates: NDArray[np.float64]
-) -> tuple[float, float, float]:
-    """Views and impressions a day, and the click-through of all impressions of the week."""
-    shown = float(impressions.mean())
-    clicked = float((impressions * rates).mean())
-    return float(views.mean()), shown, clicked / shown if shown else 0.0

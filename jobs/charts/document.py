@@ -25,10 +25,11 @@ from jobs.charts.staleness import old_since, old_words
 from jobs.charts.tile import Tile, tile
 from jobs.charts.what_changed import what_changed
 from jobs.recommendations import why_none
+from jobs.recommendations.trials import STRENGTH, trials
 from runner.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from jobs.analysis import ChannelAnalysis
@@ -198,7 +199,10 @@ def compose(
         key_figures=[_said(one, platform) for one in key_figures(analysis)],
         what_changed=say(what_changed(analysis)),
         why_it_matters=say(story.why_it_matters(analysis)),
-        advice=[_advice(each, platform) for each in recommendations],
+        advice=[
+            *(_advice(each, platform) for each in recommendations),
+            *_to_try(analysis, full=len(recommendations) >= FIRST),
+        ],
         why_none=spoken(why_none(analysis), platform),
         without_evidence=[one["about"] for one in answers if one["strength"] == NO_EVIDENCE],
         figures=[_figure(chart) for chart in ([*charts, asked] if asked else charts)],
@@ -221,6 +225,8 @@ def _links(analysis: ChannelAnalysis) -> dict[str, str]:
     owner = analysis.owner
     for section in (owner.clicks, owner.held, owner.brought) if owner.present else ():
         known += [(one.title, one.url) for one in section.best[:1]] if section.present else []
+    for compared in (owner.clicks, owner.held, owner.stayed) if owner.present else ():
+        known += [(one.title, one.url) for one in compared.low] if compared.present else []
     if analysis.peak.present and analysis.peak.title:
         known.append((analysis.peak.title, analysis.peak.url))
     return {title: link for title, url in known if (link := _safe_link(url))}
@@ -255,6 +261,15 @@ def _old(analysis: ChannelAnalysis, today: date | None) -> list[story.Caution]:
 def _advice(found: Advised, platform: Platform) -> Advice:
     title, sentence = (spoken(one, platform) for one in (found.title, found.evidence["sentence"]))
     return Advice(found.advice, title, found.strength, sentence)
+
+
+def _to_try(analysis: ChannelAnalysis, *, full: bool) -> Iterator[Advice]:
+    """Yield what an owner may try; beside a page full of tested advice, nothing."""
+    for one in () if full else trials(analysis):
+        advice, title, caution = (
+            spoken(text, analysis.platform) for text in (one.advice, one.title, one.caution)
+        )
+        yield Advice(advice, title, STRENGTH, caution)
 
 
 def _figure(chart: DrawnFrom) -> Figure:

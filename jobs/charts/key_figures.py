@@ -124,7 +124,7 @@ def _owners(analysis: ChannelAnalysis) -> Iterator[KeyFigure]:
     found = analysis.owner
     if not (found.present and found.totals.present):
         return
-    totals, span = found.totals, owner_span(found)
+    totals, span = found.totals.figures, owner_span(found)
     if totals.click_through is not None and totals.impressions:
         note = f"of {short(totals.impressions)} impressions, {span}"
         yield KeyFigure("Click-through", percent(totals.click_through), note)

@@ -248,24 +248,41 @@ def _owners(analysis: ChannelAnalysis) -> Iterator[str]:
             else ""
         )
         yield (
-            f"“{best.title}” brought most subscribers, {best.value:,.0f} of the net "
-            f"{brought.known:,} that {brought.items:,} {things} brought "
+            f"“{best.title}” brought most subscribers, {best.value:,.0f} of the "
+            f"{'net ' if brought.net else ''}{brought.known:,} that {brought.items:,} {things} "
+            "brought "
             f"({number(brought.per_thousand)} per 1,000 views, {span}{of})."
         )
 
 
 def _viewers(found: OwnerFigures, span: str) -> Iterator[str]:
     """Yield who came back, and how many stayed, where the owner's export says it."""
-    totals = found.totals
-    if not totals.present:
+    totals = found.totals.figures if found.totals.present else None
+    if totals is None:
+        yield from _returning(found)
         return
     if totals.new_viewers and totals.returning_viewers:
         yield (
             f"{short(totals.returning_viewers)} returning viewers beside "
             f"{short(totals.new_viewers)} new ones ({span})."
         )
+    else:
+        yield from _returning(found)
     if totals.stayed is not None:
         yield f"{percent(totals.stayed)} stayed to watch, the others swiped away ({span})."
+
+
+def _returning(found: OwnerFigures) -> Iterator[str]:
+    """Yield how many of a day's viewers are not new, as far as days tell it."""
+    if found.returning.present:
+        days = found.returning
+        moved = f", {percent(days.before)} in the 7 before"
+        chance = "" if days.alike else ", which may be chance"
+        yield (
+            f"Of a day's viewers {percent(days.share)} had watched before{moved}{chance} "
+            f"({short(days.new + days.known)} viewers a day in the 7 days up to "
+            f"{day(days.last_day)})."
+        )
 
 
 def _next_day(analysis: ChannelAnalysis) -> Iterator[str]:

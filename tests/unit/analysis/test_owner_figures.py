@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from jobs.analysis import analyze
-from jobs.analysis.owner_figures import owner_figures, views_explained
+from jobs.analysis.owner_days import views_explained
+from jobs.analysis.owner_figures import owner_figures
 from jobs.channel.data import FIGURES, ITEM_FIGURES
 from jobs.channel.records import FROM_THE_FIRST
 from jobs.charts.build import build_charts
