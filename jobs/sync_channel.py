@@ -31,7 +31,7 @@ _PARKED_SPREAD_S = 1_800
 
 @job(queue="default")
 async def sync_channel(
-    ctx: Context, channel_id: str, *, report: bool | None = True
+    ctx: Context, channel_id: str, *, report: bool | None = True, analyze: bool = True
 ) -> dict[str, int]:
     """
     Bring the store up to date with all sources of the channel, then start its analysis.
@@ -41,7 +41,7 @@ async def sync_channel(
     channel is synced next, by how often it publishes. Running it again changes nothing.
 
     Without *report* no chart is drawn and no report is made; both can be requested at any time.
-    With None they are made if something new was read.
+    With None they are made if something new was read. Without *analyze* nothing follows.
 
     Returns how many items and snapshots were new, and how many were known.
 
@@ -61,7 +61,7 @@ async def sync_channel(
     counts, schedule = await services.store.syncs.save(
         channel_id, [one.result for one in readings], partial(_planned, services.pace, readings)
     )
-    if any(one.succeeded for one in readings):
+    if analyze and any(one.succeeded for one in readings):
         is_new = counts.items_new + counts.items_left + counts.items_back + counts.snapshots_new > 0
         wanted = is_new if report is None else report
         await run_analytics.enqueue(channel_id=channel_id, report=wanted)

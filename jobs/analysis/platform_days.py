@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from jobs.analysis.daily_gains import daily_gains
-from jobs.channel.platform_day import PlatformDay
+from jobs.channel.platform_day import FEWEST_CHANNELS, PlatformDay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from jobs.analysis.daily_gains import DailyGains
 
-FEWEST_CHANNELS: Final = 20
 REFERENCE_DAYS: Final = 14
 FEWEST_DAYS: Final = 7
 FEWEST_VIEWS: Final = 20.0

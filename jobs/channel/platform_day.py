@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import date
+
+FEWEST_CHANNELS: Final = 20
+"""Of fewer channels, days on which most of them counted late cannot be told from chance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,32 @@ def test_run_on_the_users_redis_reads_what_it_can(
     assert "recommend" not in jobs
 
 
+def test_first_run_knows_days_on_which_all_counted_late(commands: Commands) -> None:
+    """Some channels are read first, and the platform's own days measured before any analysis."""
+    rows = ["date_utc,channel_id,channel_title,subscribers,views,videos"]
+    for channel in range(22):
+        views = 50_000
+        for day in range(1, 41):
+            views += {37: 100, 38: 580}.get(day, 340 + (day * 7 + channel * 3) % 40)
+            when = f"2026-{1 + (day > 31):02}-{day - 31 * (day > 31):02}"
+            rows.append(f"{when},UC{channel:022},Channel {channel},1000,{views},40")
+    path = commands.folder / "daily.csv"
+    path.write_text("\n".join(rows) + "\n")
+
+    ended = commands.run("pipeline", "run", str(path), "--no-reports", "--json")
+
+    assert ended.status == 0, ended.err
+    assert ended.document["channels"] == ended.document["analyses"] == 22
+    assert [ended.document[name] for name in ("retries", "dead")] == [0, 0]
+    done = [line["job_name"] for line in _log(commands) if line["event"] == "job done"]
+    assert done.index("measure_platform_days") < done.index("analyze_channel")
+    assert (done.count("sync_channel"), done.count("analyze_channel")) == (22, 22)
+    for channel in ("UC" + "0" * 22, f"UC{21:022}"):
+        report = commands.run("pipeline", "report", channel, "--format", "html", "-o", "r.html")
+        assert report.status == 0, report.err
+        assert "the counter was late everywhere" in (commands.folder / "r.html").read_text()
+
+
 def test_interrupted_run_goes_on_when_run_again(commands: Commands, daily_csv: str) -> None:
     """Ctrl-C stops with grace and says so; the next run ends with every channel, once."""
     # With reports, which take long enough to be interrupted.

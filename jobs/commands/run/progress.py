@@ -72,14 +72,22 @@ class Follower:
     """
     Looks at the batches of a run, one for each channel, until each is finished.
 
-    It looks at a hundred in turn, so looking stays cheap for thousands, too.
+    It looks at a hundred in turn, so looking stays cheap for thousands, too. before: jobs of the
+    run that have ended already. ended: channels of it that have.
     """
 
-    def __init__(self, redis: Redis, batches: Mapping[str, Batch]) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        batches: Mapping[str, Batch],
+        before: Mapping[str, QueueProgress] | None = None,
+        ended: int = 0,
+    ) -> None:
         self._redis = redis
+        self._ended = ended
         self._batches = batches
         self._open = deque(batches)
-        self._queues: dict[str, QueueProgress] = {}
+        self._queues = dict(before or {})
         self.by_channel: dict[str, BatchProgress] = {}
         """The last known state of each channel's batch."""
         self.is_lost = False
@@ -100,16 +108,16 @@ class Follower:
 
     async def look(self) -> RunProgress:
         """Return the progress now; while Redis does not answer, the last known one."""
-        channels = [self._open.popleft() for _ in range(min(_AT_A_TIME, len(self._open)))]
+        looked_at = [self._open.popleft() for _ in range(min(_AT_A_TIME, len(self._open)))]
         try:
-            found = await progress_of(self._redis, [self._batches[one] for one in channels])
+            found = await progress_of(self._redis, [self._batches[one] for one in looked_at])
         except (RedisError, OSError):
-            self._open.extendleft(reversed(channels))
+            self._open.extendleft(reversed(looked_at))
         else:
-            for channel_id, batch in zip(channels, found, strict=True):
+            for channel_id, batch in zip(looked_at, found, strict=True):
                 self._note(channel_id, batch)
-        done = len(self._batches) - len(self._open)
-        return RunProgress(len(self._batches), done, dict(self._queues))
+        channels = len(self._batches) + self._ended
+        return RunProgress(channels, channels - len(self._open), dict(self._queues))
 
     def _note(self, channel_id: str, batch: BatchProgress) -> None:
         before = self.by_channel.get(channel_id, BatchProgress()).queues

@@ -68,6 +68,7 @@ class SourceList:
                 channel = found.setdefault(record.id, FoundChannel(record))
                 channel.record = record
                 channel.refs.append(source.ref)
+                channel.has_days = channel.has_days or _has_days(source)
             for reject in source.rejects:
                 if reject.channel_id in found:
                     found[reject.channel_id].rejected += 1
@@ -81,11 +82,16 @@ class SourceList:
 
 @dataclass(slots=True)
 class FoundChannel:
-    """One channel, its sources, and how many of their rows could not be used."""
+    """
+    One channel, its sources, and how many of their rows could not be used.
+
+    has_days: whether some of them are files with the channel's own counters, day by day.
+    """
 
     record: ChannelRecord
     refs: list[SourceRef] = field(default_factory=list)
     rejected: int = 0
+    has_days: bool = False
 
 
 async def find_sources(
@@ -130,6 +136,14 @@ async def find_sources(
         refused,
         list(rejects.values()),
     )
+
+
+def _has_days(source: Source) -> bool:
+    from jobs.sources.csv.csv_source import CsvSource
+    from jobs.sources.source import is_address
+
+    of_channels = isinstance(source, CsvSource) and not source.layout.has_items()
+    return of_channels and not is_address(source.ref.location)
 
 
 def _refused(rejected: RejectedRows) -> SourceError:

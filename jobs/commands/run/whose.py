@@ -65,3 +65,4 @@ def _add(kept: dict[str, FoundChannel], channel_id: str, one: FoundChannel) -> N
     known.record = record
     known.refs += one.refs
     known.rejected += one.rejected
+    known.has_days = known.has_days or one.has_days

@@ -8,11 +8,12 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jobs import sync_channel
+from jobs import run_analytics, sync_channel
+from jobs.commands.run.first import ReadFirst, to_read_first
 from jobs.commands.run.progress import Follower
 from jobs.services import Services
 from jobs.store import StoreLostError
-from runner import Batch, BatchProgress
+from runner import Batch, BatchProgress, QueueProgress
 from runner.admin import Admin
 from runner.broker.announced import announce
 from runner.current import use
@@ -20,10 +21,10 @@ from runner.periodic.gauges import queue_gauges
 from runner.worker.guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from jobs.commands.host import Workplace
-    from jobs.commands.run.progress import Display
+    from jobs.commands.run.progress import Display, RunProgress
     from jobs.commands.run.source_list import FoundChannel
     from runner import Fleet
 
@@ -93,30 +94,57 @@ class ChannelRun:
         seconds, _ = await redis.time()
         # Its workers start beside this, and a first enqueue would say that there are none.
         await announce(redis, self.queues, now_ms=seconds * 1000)
-        batches = {channel_id: Batch() for channel_id in self.channels}
+        first = ReadFirst(redis, to_read_first(self.channels))
+        if first.channels and not await self._read_first(first, display):
+            return
+        batches = {one: Batch() for one in self.channels if one not in first.died}
+        known = set(first.channels)
         # Concurrently, so that they share round trips to Redis.
-        await asyncio.gather(*(self._enqueue(*one) for one in batches.items()))
-        follower = Follower(self.place.redis, batches)
+        await asyncio.gather(
+            *(self._enqueue(one, batch, is_read=one in known) for one, batch in batches.items())
+        )
+        follower = Follower(redis, batches, first.queues, len(first.died))
+        if not await self._followed(follower.follow(self._stop), display, follower):
+            return
+        if self.place.redis_is_private:
+            await self._finish_former_runs()
+        self.by_channel |= follower.by_channel
+        for channel_id, (queue, job_id) in first.died.items():
+            self.by_channel[channel_id] = BatchProgress({queue: QueueProgress(total=1, dead=1)})
+            await self._note(channel_id, queue, job_id)
+        for channel_id, batch in batches.items():
+            await self._note_dead(channel_id, batch)
+
+    async def _read_first(self, first: ReadFirst, display: Display) -> bool:
+        """Read some, and measure by them; False if the run ends there."""
+        if not await self._followed(first.work(len(self.channels), self._stop), display, first):
+            return False
+        if first.problem:
+            self.tell(f"The platform's own days were not measured: {first.problem}")
+        return not self._stop.is_set()
+
+    async def _followed(
+        self, steps: AsyncIterator[RunProgress], display: Display, of: Follower | ReadFirst
+    ) -> bool:
+        """Show *steps* until they end; False if the run was stopped, or what it had is lost."""
         try:
-            async for progress in follower.follow(self._stop):
+            async for progress in steps:
                 display.show(progress)
                 self.channels_done = progress.channels_done
                 await self.place.get(Services).store.ping()
         except StoreLostError as error:
             self.lost = str(error)
-            return
-        if follower.is_lost:
+            return False
+        if of.is_lost:
             self.lost = "Redis no longer has the jobs of this run: was it flushed? Run again"
-            return
-        if self.place.redis_is_private:
-            await self._finish_former_runs()
-        self.by_channel = follower.by_channel
-        for channel_id, batch in batches.items():
-            await self._note_dead(channel_id, batch)
+        return not of.is_lost
 
-    async def _enqueue(self, channel_id: str, batch: Batch) -> None:
+    async def _enqueue(self, channel_id: str, batch: Batch, *, is_read: bool) -> None:
         with batch.joined():
-            await sync_channel.enqueue(channel_id=channel_id, report=self.reports)
+            if is_read:
+                await run_analytics.enqueue(channel_id=channel_id, report=self.reports)
+            else:
+                await sync_channel.enqueue(channel_id=channel_id, report=self.reports)
 
     async def _finish_former_runs(self) -> None:
         """An interrupted run has left jobs in our queues that are not in our batches."""
@@ -129,11 +157,13 @@ class ChannelRun:
     async def _note_dead(self, channel_id: str, batch: Batch) -> None:
         if not self.by_channel.get(channel_id, BatchProgress()).dead:
             return
-        admin = Admin(self.place.redis)
         for queue, job_id in await batch.dead_jobs(self.place.redis):
-            dead = await admin.dead_job(queue, job_id)
-            error = " ".join(f"{dead.error}: {dead.message}".split())
-            self.dead_jobs.append(DeadJob(queue, dead.name or "?", job_id, channel_id, error))
+            await self._note(channel_id, queue, job_id)
+
+    async def _note(self, channel_id: str, queue: str, job_id: str) -> None:
+        dead = await Admin(self.place.redis).dead_job(queue, job_id)
+        error = " ".join(f"{dead.error}: {dead.message}".split())
+        self.dead_jobs.append(DeadJob(queue, dead.name or "?", job_id, channel_id, error))
 
     @contextlib.contextmanager
     def _stopped_by_signals(self, fleet: Fleet) -> Iterator[None]:
