@@ -162,8 +162,8 @@ def test_first_run_knows_days_on_which_all_counted_late(commands: Commands) -> N
     done = [line["job_name"] for line in _log(commands) if line["event"] == "job done"]
     assert done.index("measure_platform_days") < done.index("analyze_channel")
     assert (done.count("sync_channel"), done.count("analyze_channel")) == (22, 22)
-    for channel in ("UC" + "0" * 22, f"UC{21:022}"):
-        report = commands.run("pipeline", "report", channel, "--format", "html", "-o", "r.html")
+    for one in ("UC" + "0" * 22, f"UC{21:022}"):
+        report = commands.run("pipeline", "report", one, "--format", "html", "-o", "r.html")
         assert report.status == 0, report.err
         assert "the counter was late everywhere" in (commands.folder / "r.html").read_text()
 
