@@ -20,11 +20,13 @@ from click.shell_completion import CompletionItem, split_arg_string
 
 from runner.commands.lazy import LazyCommand
 from runner.finding import APP_OPTION, APP_VARIABLE, load_app, named_app
+from runner.known_names import recall, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from runner.app import App
+    from runner.commands.host import Kind
     from runner.finding import Named
 
 NAME: Final = "pipeline"
@@ -133,6 +135,26 @@ class FoundApp:
             with self._silence():
                 self._found[named] = load_app(named)
         return self._found[named]
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """
+        Return every name of *kind*, for a shell to complete; see `App.names`.
+
+        Raises:
+            AppError: There is no application, or it cannot be imported.
+        """
+        named = named_app(self._words, Path.cwd())
+        known = recall(named, kind)
+        if known is None:
+            app = self.app()
+            with self._silence():
+                names: dict[Kind, Sequence[str]] = {
+                    one: app.names(one) for one in ("queue", "job", "schedule")
+                }
+                modules = [job.coroutine.__module__ for job in app.jobs]
+            remember(named, names, modules)
+            known = names[kind]
+        return known
 
     def expected_errors(self) -> tuple[type[BaseException], ...]:
         """Its errors that a person can mend; those of the runner, if there is no application."""
