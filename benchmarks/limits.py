@@ -32,7 +32,6 @@ from runner import Context, WorkerSettings, connect, current, job
 from runner.broker import keys
 from runner.broker.scripts import SCRIPTS
 from runner.codec import Envelope, encode_job
-from runner.handle import JobHandle, JobState
 from runner.operations.actions import Operator, Request
 from runner.operations.bulk import Bulk, Selection
 from runner.operations.catalog import Catalog
@@ -40,6 +39,7 @@ from runner.operations.jobs import list_jobs
 from runner.operations.search import Filter
 from runner.operations.verbs import Action
 from runner.periodic.poller import Poller
+from runner.states import JobState
 from runner.telemetry.statsd import NullStatsD
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from benchmarks.redis_server import RedisServer
     from runner import QueueClient, Worker
+    from runner.handle import JobHandle
 
 QUEUE = "default"
 KEY = keys.ARQ.queue_key(QUEUE)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.errors import Bury, DuplicateJobError, Retry
     from runner.flow import Flow, Node, chain, group, prev
     from runner.flow_run import FlowRun
-    from runner.handle import JobHandle, JobState
+    from runner.handle import JobHandle
     from runner.on_arq.worker import Worker
     from runner.partitions import Queue
     from runner.passing import Failed
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runner.processes.fleet import Fleet
     from runner.retry import exponential, linear, polynomial
     from runner.secret import Secret
+    from runner.states import JobState
     from runner.unique import Unique
     from runner.worker_settings import WorkerSettings
 
@@ -84,7 +85,7 @@ _MODULES = {
     "FlowRun": "flow_run",
     "Job": "decorator",
     "JobHandle": "handle",
-    "JobState": "handle",
+    "JobState": "states",
     "Node": "flow",
     "Periodic": "periodic.schedule",
     "Queue": "partitions",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_json
@@ -24,6 +23,7 @@ from runner.broker.scripts.fields import AdminHead, AdminJob
 from runner.broker.servers import at as client_at
 from runner.checks import moment, text, unix_ms
 from runner.errors import ConfigurationError, refuse
+from runner.states import Found
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -37,20 +37,6 @@ _MESSAGE = 10_000
 _KEEP_ABORTED_MS = 3_600_000
 _CHUNK = 100
 """Jobs in one script call: each takes up to twenty commands."""
-
-
-class Found(StrEnum):
-    """
-    Where an action found its job. A running job belongs to its worker: only `abort` acts.
-
-    `held`: it is dead, or waits, and stays so, since another job has its unique key.
-    """
-
-    WAITING = "waiting"
-    DEAD = "dead"
-    RUNNING = "running"
-    GONE = "gone"
-    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import structlog
 from redis.exceptions import ResponseError
 
 from runner import chance
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.chunks import MOST, chunks
 from runner.broker.reading import Reader, Unreadable, count_of, shown_id
@@ -24,6 +24,7 @@ from runner.broker.scripts.fields import BatchHead, BatchMember
 from runner.codec import decode, encode
 from runner.errors import CodecError, UnreadableError
 from runner.passing import passed_on
+from runner.states import Found
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -22,6 +21,7 @@ from runner.errors import (
     refuse,
 )
 from runner.partitions import in_partitions
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,26 +36,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _LONG = 100_000
-
-
-class JobState(StrEnum):
-    """
-    The state of a job.
-
-    `parked`: no worker that met it knows its name or its parameters; one that does takes it.
-    `waiting`: the job with its unique key runs, and it comes next. `unknown`: no such job, or it is
-    done and its result is not kept.
-    """
-
-    SCHEDULED = "scheduled"
-    READY = "ready"
-    RUNNING = "running"
-    RETRYING = "retrying"
-    PARKED = "parked"
-    WAITING = "waiting"
-    DONE = "done"
-    DEAD = "dead"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)  # slots and Generic do not go together on Python 3.11

@@ -9,10 +9,9 @@ from: what is older than its modules is not believed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import sys
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,12 +26,15 @@ _MOST_BYTES: Final = 4_000_000
 
 def recall(named: Named, kind: str) -> Sequence[str] | None:
     """Return the names of *kind* in that application; None if nothing true is known."""
+    import json
+
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         path = _path(named)
         if path is None or path.stat().st_size > _MOST_BYTES or path.stat().st_uid != os.getuid():
             return None
         kept = json.loads(path.read_bytes())
-        if all(os.stat(file).st_mtime_ns == at for file, at in kept["files"].items()):  # noqa: PTH116 -- pathlib takes longer
+        same = kept["of"] == _of(named)
+        if same and all(os.stat(file).st_mtime_ns == at for file, at in kept["files"].items()):  # noqa: PTH116 -- pathlib takes longer
             return [str(name) for name in kept["names"][kind]]
     return None
 
@@ -43,6 +45,9 @@ def remember(named: Named, names: Mapping[str, Sequence[str]], modules: Iterable
 
     Where nothing can be kept, the next key press is as slow as this one.
     """
+    import json
+    import tempfile
+
     path = _path(named)
     if path is None:
         return
@@ -52,24 +57,29 @@ def remember(named: Named, names: Mapping[str, Sequence[str]], modules: Iterable
         file = getattr(module, "__file__", None)
         if file and (name.partition(".")[0] in tops or _is_below(file, named.folder)):
             # A new module changes its folder.
-            files |= {file, os.path.dirname(file)}  # noqa: PTH120 -- likewise
-    kept: dict[str, Any] = {"names": {kind: list(some) for kind, some in names.items()}}
+            files |= {file, str(Path(file).parent)}
+    kept: dict[str, Any] = {
+        "of": _of(named),
+        "names": {kind: [*some] for kind, some in names.items()},
+    }
     with contextlib.suppress(OSError):
-        kept["files"] = {file: os.stat(file).st_mtime_ns for file in sorted(files)}  # noqa: PTH116
+        kept["files"] = {file: Path(file).stat().st_mtime_ns for file in sorted(files)}
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(json.dumps(kept), encoding="utf-8")
-        unfinished.replace(path)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as unfinished:
+            json.dump(kept, unfinished)
+        Path(unfinished.name).replace(path)
+
+
+def _of(named: Named) -> str:
+    return ascii([sys.executable, str(named.folder), named.target])
 
 
 def _path(named: Named) -> Path | None:
     """The file for one application; None where there is no home, as for some services."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 -- pathlib raises where there is no home
-    if not os.path.isabs(cache):  # noqa: PTH117
+    if not os.path.isabs(cache):  # noqa: PTH117 -- and is slower
         return None
-    wanted = f"{sys.executable}\n{named.folder}\n{named.target}"
-    digest = hashlib.sha256(wanted.encode("utf-8", "surrogateescape")).hexdigest()
-    return Path(cache, _FOLDER, f"{digest[:24]}.json")
+    return Path(cache, _FOLDER, f"names-{zlib.crc32(_of(named).encode()):08x}.json")
 
 
 def _is_below(file: str, folder: Path | None) -> bool:

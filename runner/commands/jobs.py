@@ -18,21 +18,20 @@ from runner.commands.output import Shown, shows
 from runner.commands.printing import echo
 from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.commands.tables import STATE_COLORS, Column, Facts, Lines, Table
-from runner.handle import JobState
-from runner.operations.actions import Request
 from runner.operations.job_text import facts, sentence, timeline
-from runner.operations.paging import LISTED
-from runner.operations.search import Filter
 from runner.operations.verbs import JOB_VERBS, Asks, job_verbs
 from runner.operations.words import UNREADABLE, arguments, failure, unreadable
+from runner.states import LISTED, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
     from runner.commands.host import Host
+    from runner.operations.actions import Request
     from runner.operations.job import JobView
     from runner.operations.jobs import Row
+    from runner.operations.search import Filter
     from runner.operations.session import OperatorSession
     from runner.operations.verbs import JobVerb
     from runner.operations.why import Why
@@ -133,6 +132,8 @@ def _verb_command(verb: JobVerb, name: str, states: Sequence[JobState]) -> click
     ) -> None:
         if bool(job_ids) == everything:
             raise click.UsageError("name jobs by their ids, or say --all")
+        from runner.operations.actions import Request
+
         request = Request(verb.name, at=at, to=to)
         if everything:
             done = run_async(_act_on_all(context.obj, _chosen(given, states), request, yes=yes))
@@ -183,6 +184,8 @@ for one in (jobs, scheduled, retries, dead):
 def _chosen(given: dict[str, Any], states: Sequence[JobState]) -> _Chosen:
     only = given.pop("only", None)
     queues = given.pop("queues")
+    from runner.operations.search import Filter
+
     return _Chosen([JobState(only)] if only else states, queues, Filter(**given))
 
 

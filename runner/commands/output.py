@@ -19,7 +19,6 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import click
-from pydantic_core import to_jsonable_python
 
 from runner.commands.printing import echo
 from runner.commands.run_command import run_async
@@ -138,6 +137,8 @@ def _plain(value: object) -> object:
 def _scalar(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    from pydantic_core import to_jsonable_python
+
     return to_jsonable_python(value, serialize_unknown=True)
 
 

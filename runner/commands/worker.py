@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.broker.keys import partitions_among
 from runner.commands.completion import named
 from runner.commands.run_command import run_service
 
@@ -109,6 +108,8 @@ def _known(host: Host, queues: tuple[str, ...]) -> list[str]:
     known = ", ".join(host.queues)
     if not queues:
         raise click.UsageError(f"Name one or more queues: {known}.")
+    from runner.broker.keys import partitions_among
+
     chosen: dict[str, None] = {}
     for queue in queues:
         some = partitions_among(host.queues, queue)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from runner.codec import decode
 from runner.decorator import BoundJob, Job
 from runner.errors import JobFailedError, ResultNotFoundError, refuse
-from runner.handle import JobHandle, JobState
+from runner.handle import JobHandle
 from runner.partitions import Queue
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

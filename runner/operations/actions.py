@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.reading import keys_of, shown_id
 from runner.broker.servers import at
@@ -19,6 +19,7 @@ from runner.errors import ConfigurationError, ServerAwayError
 from runner.operations import audit
 from runner.operations.moves import check_move, movable
 from runner.operations.verbs import JOB_VERBS, PROCESS_VERBS, Action, Asks
+from runner.states import Found
 from runner.wording import span
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from runner import chance, clock
 from runner.broker import keys
 from runner.broker.reading import Reader, cut, hashes, shown_id
 from runner.errors import ConfigurationError
-from runner.handle import JobState
 from runner.operations.actions import have_ids_back
 from runner.operations.jobs import matching
 from runner.operations.paging import Window
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.handle import JobState
     from runner.operations.catalog import Catalog
+    from runner.states import JobState
 
 _READ_FOR_S = 0.03
 _PAGE = 100

@@ -28,10 +28,10 @@ from runner.broker.scripts.fields import LookHead
 from runner.broker.servers import at, by_server
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.errors import ConfigurationError
-from runner.handle import JobState
 from runner.operations.processes import RunningJob, workers_of
 from runner.operations.verbs import job_verbs
 from runner.redaction import scrubbed
+from runner.states import JobState
 from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:

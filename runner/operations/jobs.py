@@ -19,12 +19,12 @@ from runner.broker.chunks import chunks
 from runner.broker.reading import NEVER, Reader, answers, crash_count, cut, look, moment, shown_id
 from runner.broker.servers import at
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
-from runner.handle import JobState
 from runner.operations.job import attempts_made, is_pickled
 from runner.operations.paging import Position, Sort, Window, is_newest_first
 from runner.operations.processes import RunningJob, workers_of
 from runner.operations.search import LIMITS, Filter, Sieve, last_of
 from runner.operations.verbs import job_verbs
+from runner.states import JobState
 from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from pydantic_core import from_json, to_json
 from runner import clock
 from runner.broker.reading import NEVER
 from runner.errors import ConfigurationError
-from runner.handle import JobState
 from runner.operations.jobs import PAGE, list_jobs
 from runner.operations.paging import Position, Sort, is_newest_first
 from runner.operations.search import Filter
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_json
 
 from runner import clock
-from runner.handle import JobState
 from runner.operations.jobs import list_jobs
-from runner.operations.paging import LISTED
 from runner.operations.queues import queues
 from runner.redaction import REDACTED
+from runner.states import LISTED, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -12,12 +12,12 @@ from runner import clock
 from runner.broker import keys
 from runner.broker.reading import NEVER, Entries, look
 from runner.broker.servers import at
-from runner.handle import JobState
 from runner.operations.fleet import fleet
 from runner.operations.jobs import list_jobs
 from runner.operations.paging import Window
 from runner.operations.run_jobs import read_members
 from runner.operations.search import LIMITS
+from runner.states import JobState
 from runner.wording import milliseconds
 
 if TYPE_CHECKING:

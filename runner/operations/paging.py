@@ -17,24 +17,13 @@ from runner.broker import keys
 from runner.broker.reading import Reader, Unreadable, answers
 from runner.broker.servers import at
 from runner.errors import ConfigurationError
-from runner.handle import JobState
+from runner.states import LISTED, JobState
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from redis.asyncio import Redis
 
-LISTED = (
-    JobState.READY,
-    JobState.SCHEDULED,
-    JobState.RETRYING,
-    JobState.PARKED,
-    JobState.WAITING,
-    JobState.RUNNING,
-    JobState.DEAD,
-    JobState.DONE,
-)
-"""States whose jobs can be listed; of those that are done, the last ones."""
 
 NEWEST_FIRST = frozenset({JobState.DEAD, JobState.DONE})
 """States whose jobs are listed by when they came there, the last ones first."""

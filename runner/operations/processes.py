@@ -12,8 +12,8 @@ from runner.broker.reading import NEVER, Fields, Reader, Unreadable, answers, lo
 from runner.broker.scripts.fields import LookHead
 from runner.broker.servers import by_server
 from runner.context import Progress
-from runner.handle import JobState
 from runner.operations.verbs import ACTIVE, PROCESS_VERBS, QUIET, job_verbs, offered
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,9 +25,9 @@ from runner.broker.reading import (
 )
 from runner.broker.scripts.fields import LookHead
 from runner.broker.servers import at
-from runner.handle import JobState
 from runner.operations.job import is_pickled, state_of
 from runner.operations.jobs import started_by_job
+from runner.states import JobState
 from runner.worker.claim import worker_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from runner.broker.reading import NEVER
-from runner.handle import JobState
 from runner.operations.run_jobs import RunJob
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -22,7 +22,6 @@ from runner.broker import keys
 from runner.broker.reading import Cut, Reader, answers, keys_of, look, moment
 from runner.broker.servers import at
 from runner.errors import ConfigurationError
-from runner.handle import JobState
 from runner.operations.batches import batch
 from runner.operations.job import find_queue, job
 from runner.operations.paging import Sort, Window
@@ -30,6 +29,7 @@ from runner.operations.run_jobs import RunJob, read_members
 from runner.operations.run_tree import placed, ran
 from runner.operations.search import LIMITS
 from runner.periodic.poller import redis_now
+from runner.states import JobState
 from runner.wording import counted, span
 
 if TYPE_CHECKING:

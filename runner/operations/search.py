@@ -11,8 +11,8 @@ from pydantic_core import to_json
 from runner.broker import keys
 from runner.broker.reading import Cut, Entries, look
 from runner.broker.scripts.fields import LookHead
-from runner.handle import JobState
 from runner.redaction import REDACTED
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from runner.handle import JobState
     from runner.operations.catalog import Catalog
     from runner.operations.jobs import Row
     from runner.operations.listing import Listing
     from runner.operations.paging import Sort
     from runner.operations.search import Filter
+    from runner.states import JobState
 
 MOST_FOUND: Final = 500
 _LONGEST_S: Final = 600.0

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.broker.servers import awake
-from runner.handle import JobState
 from runner.operations.groups import groups
 from runner.operations.metrics import Cell, all_jobs, deploys, together
 from runner.operations.processes import processes
@@ -15,6 +14,7 @@ from runner.operations.queues import depth, queues
 from runner.operations.redis_info import store
 from runner.operations.schedules import schedules, schedules_in_sight
 from runner.periodic.poller import poll_age_s, redis_now
+from runner.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

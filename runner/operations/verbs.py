@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from runner.admin import Found
-from runner.handle import JobState
+from runner.states import Found, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

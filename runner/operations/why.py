@@ -18,11 +18,11 @@ from runner.broker import keys
 from runner.broker.reading import Reader, answers
 from runner.broker.servers import at
 from runner.errors import ConfigurationError
-from runner.handle import JobState
 from runner.operations.batches import batch, flow_nodes
 from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
+from runner.states import JobState
 from runner.wording import counted, now, span
 
 if TYPE_CHECKING:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
-from runner.handle import JobState
+from runner.states import JobState
 from runner.visible import visible
 from runner.wording import NOTHING, elapsed, local_time, size
 
@@ -39,6 +37,8 @@ def shown(value: object) -> str:
 
 def arguments(given: Mapping[str, Any]) -> str:
     """Arguments as a call writes them."""
+    from pydantic_core import to_json
+
     return ", ".join(f"{name}={to_json(value).decode()}" for name, value in given.items())
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.chunks import chunks
 from runner.broker.scripts import RELEASE, UNPARK
 from runner.broker.scripts.fields import ReleaseHead, UnparkHead
+from runner.states import Found
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from runner.handle import JobState
 from runner.operations.jobs import list_jobs
-from runner.operations.paging import LISTED
 from runner.operations.queues import Queue, queue
 from runner.operations.search import Filter
 from runner.operations.words import detail, unreadable
+from runner.states import LISTED, JobState
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short
 from runner.wording import zone

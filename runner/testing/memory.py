@@ -12,8 +12,8 @@ from runner.batch_books import BatchProgress, QueueProgress
 from runner.broker import keys
 from runner.codec import encode_shown
 from runner.current import redirect
-from runner.handle import JobState
 from runner.sealing import keys_for_tests
+from runner.states import JobState
 from runner.testing.clock import Clock
 from runner.testing.flows import FlowRecord
 from runner.testing.records import JobError, Record, Stage

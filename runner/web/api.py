@@ -17,7 +17,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from runner.admin import Found  # noqa: TC001 -- the API's schema reads it
 from runner.errors import ConfigurationError
 from runner.operations import audit, batches, metrics, schedules
 from runner.operations.actions import Request, known_queue
@@ -32,12 +31,13 @@ from runner.operations.bulk import (
 )
 from runner.operations.job import JobView, find_queue, job
 from runner.operations.jobs import PAGE, Page, list_jobs
-from runner.operations.paging import LISTED, Sort
+from runner.operations.paging import Sort
 from runner.operations.processes import Process, processes
 from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store
 from runner.operations.verbs import BATCH_VERBS, Action
 from runner.operations.why import Why, why
+from runner.states import LISTED, Found
 from runner.web import api_runs
 from runner.web.endpoint import Done, Endpoint
 from runner.web.openapi import openapi

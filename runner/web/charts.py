@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from runner.handle import JobState
 from runner.operations.plot import (
     SHARES,
     Axis,
@@ -25,6 +24,7 @@ from runner.operations.plot import (
     wait_bounds,
     wait_place,
 )
+from runner.states import JobState
 from runner.wording import milliseconds, number, short, span
 
 if TYPE_CHECKING:

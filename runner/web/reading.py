@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from runner.handle import JobState
 from runner.operations.actions import Request, known_queue
-from runner.operations.paging import LISTED, Sort
+from runner.operations.paging import Sort
 from runner.operations.search import Filter
 from runner.operations.verbs import JOB_VERBS, Action, Asks
+from runner.states import LISTED, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
-from runner.handle import JobState
 from runner.operations.plot import Axis
 from runner.operations.run_jobs import Stretch
 from runner.operations.runs import is_over
+from runner.states import JobState
 from runner.wording import span
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import Batch, Context, JobHandle, WorkerSettings, connect, job
 from runner.current import current_client, use
-from runner.handle import JobState
+from runner.states import JobState
 from runner.telemetry.logs import configure_logging
 from tests.redis_server import running_redis
 

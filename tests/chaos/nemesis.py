@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from runner import connect
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker.keys import ARQ, DEAD_SUFFIX
+from runner.states import Found
 from tests.chaos.workload import LEASE_S, POLL_S, QUEUE, blocking, holding
 
 if TYPE_CHECKING:

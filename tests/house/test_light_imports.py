@@ -93,3 +93,51 @@ def test_module_that_is_imported_when_used_is_whole() -> None:
     )
     for look in ("jwt.PyJWT", "from jwt import PyJWT", "import jwt.algorithms"):
         subprocess.run([sys.executable, "-c", script.replace("{look}", look)], check=True)
+
+
+_COMPLETED = """
+import sys
+from runner.start import main
+try:
+    main([])
+except SystemExit:
+    pass
+print([one for one in ("redis", "arq", "pydantic", "shop") if one in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("line", ["worker ", "queues pause ", "dead list --queue "])
+def test_completed_names_are_kept_until_the_application_changes(tmp_path: Path, line: str) -> None:
+    """The next key press imports neither the application nor what it works with."""
+    shop = tmp_path / "shop.py"
+    module = (
+        "from runner import App, WorkerSettings\nclass A(WorkerSettings):\n    queue = 'mail'\n"
+    )
+    shop.write_text(f"{module}app = App([A])\n")
+    (tmp_path / "home").mkdir()
+    words = f"pipeline --app shop:app {line}"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path / "home"),
+        "COMP_WORDS": words,
+        "_PIPELINE_COMPLETE": "bash_complete",
+        "COMP_CWORD": str(len(words.split())),
+    }
+
+    def pressed() -> list[str]:
+        ended = subprocess.run(
+            [sys.executable, "-c", _COMPLETED],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+            cwd=tmp_path,
+        )
+        return ended.stdout.splitlines()
+
+    *offered, loaded = pressed()
+    assert (offered, loaded) == (["plain,mail"], "['redis', 'arq', 'pydantic', 'shop']")
+    *offered, loaded = pressed()
+    assert (offered, loaded) == (["plain,mail"], "[]")
+    shop.write_text(f"{module}class B(A):\n    queue = 'reports'\napp = App([A, B])\n")
+    assert pressed()[:-1] == ["plain,mail", "plain,reports"]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import Batch, Context, JobState, job, linear
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.errors import ConfigurationError, JobFailedError
+from runner.states import Found
 from tests.runner_kit import PATIENCE_S, dead_ids, eventually, history, result_of, stage, working
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ import pytest
 from redis.crc import key_slot
 
 from runner import Batch, Bury, Context, JobState, connect, job
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.current import using
 from runner.errors import ConfigurationError
 from runner.operations.metrics import all_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import queue
+from runner.states import Found
 from tests.certificates import Certificates
 from tests.redis_cluster import NODE_TIMEOUT_S, RedisCluster, running_cluster
 from tests.redis_server import RedisServerError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner import Batch, Bury, Context, JobHandle, JobState, job
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.errors import JobFailedError
 from runner.operations.actions import Operator, Request, ids_back
@@ -19,6 +19,7 @@ from runner.operations.jobs import list_jobs
 from runner.operations.search import Filter
 from runner.operations.session import OperatorSession
 from runner.operations.verbs import Action, Role
+from runner.states import Found
 from runner.terminal.orders import ORDERS
 from runner.web.login import LoginSettings
 from tests.runner_kit import PATIENCE_S, dead_ids, eventually, history, working

@@ -16,11 +16,11 @@ from runner.client import connect
 from runner.operations.catalog import Catalog
 from runner.operations.job import job as look_at
 from runner.operations.jobs import list_jobs
-from runner.operations.paging import LISTED
 from runner.operations.processes import processes
 from runner.operations.queues import queues
 from runner.operations.search import Filter
 from runner.operations.why import why
+from runner.states import LISTED
 
 if TYPE_CHECKING:
     from runner import QueueClient

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner.operations.paging import LISTED
 from runner.operations.verbs import Role
+from runner.states import LISTED
 from runner.web.login import LoginSettings
 from tests import hostile
 from tests.redis.asked_keys import asked_keys, asks_for

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import Batch, Context, JobState, job
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
+from runner.states import Found
 from tests.runner_kit import (
     dead_ids,
     eventually,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import Batch, Context, JobState, Periodic, job, linear
-from runner.admin import Found
 from runner.broker import keys
 from runner.broker.reading import keys_of, shown_id
 from runner.errors import ConfigurationError
@@ -30,6 +29,7 @@ from runner.operations.verbs import Action
 from runner.operations.why import Cause, why
 from runner.periodic.poller import Poller
 from runner.redaction import REDACTED
+from runner.states import Found
 from runner.telemetry.statsd import NullStatsD
 from tests.runner_kit import PATIENCE_S, eventually, soon, stage, working
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner import Batch, Bury, Context, JobState, Periodic, connect, job
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.current import configure, current_client, using
 from runner.errors import ConfigurationError
@@ -25,6 +25,7 @@ from runner.operations.redis_info import store
 from runner.operations.sessions import sessions
 from runner.periodic.poller import poll_age_s
 from runner.periodic.ticks import last_ticks, paused
+from runner.states import Found
 from runner.worker.heartbeat import live_workers
 from tests import hostile
 from tests.redis import standing

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner import Context, Retry, clock, job
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.scripts.fields import ClaimReply
+from runner.states import Found
 from tests.runner_kit import (
     PATIENCE_S,
     before_each_job,

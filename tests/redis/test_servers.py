@@ -25,7 +25,7 @@ from runner import (
     current,
     job,
 )
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.broker.announced import QueuesInSight
 from runner.broker.servers import servers_of
 from runner.configuration import use_config_file
@@ -44,6 +44,7 @@ from runner.operations.verbs import SCHEDULE_VERBS
 from runner.operations.why import why
 from runner.periodic.poller import poll_age_s
 from runner.processes.http_server import serve_http
+from runner.states import Found
 from runner.web.app import dashboard_app
 from runner.web.dashboard import Dashboard
 from runner.web.live import Live

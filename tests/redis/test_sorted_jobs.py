@@ -11,7 +11,8 @@ from runner.broker import keys
 from runner.operations.catalog import Catalog
 from runner.operations.jobs import list_jobs
 from runner.operations.listing import Listing, listing
-from runner.operations.paging import LISTED, Sort
+from runner.operations.paging import Sort
+from runner.states import LISTED
 
 if TYPE_CHECKING:
     from runner import QueueClient

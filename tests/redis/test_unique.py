@@ -20,13 +20,14 @@ from runner import (
     Unique,
     job,
 )
-from runner.admin import Admin, Found
+from runner.admin import Admin
 from runner.operations.actions import Operator
 from runner.operations.catalog import Catalog
 from runner.operations.job import job as look_at
 from runner.operations.unique import release, unique_keys
 from runner.operations.why import why
 from runner.periodic.cleanup import free_keys
+from runner.states import Found
 from tests.runner_kit import (
     dead_ids,
     eventually,

@@ -27,7 +27,6 @@ from runner.configuration import use_config_file
 from runner.operations.actions import Operator
 from runner.operations.catalog import Catalog
 from runner.operations.jobs import list_jobs
-from runner.operations.paging import LISTED
 from runner.operations.processes import processes
 from runner.operations.queues import queue
 from runner.operations.session import OperatorSession
@@ -47,6 +46,7 @@ from runner.operations.verbs import (
     offered,
 )
 from runner.program import cli
+from runner.states import LISTED
 from runner.terminal.bindings import bindings
 from runner.terminal.orders import ORDERS
 from runner.web.app import dashboard_app

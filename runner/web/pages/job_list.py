@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
-from runner.handle import JobState
 from runner.operations.actions import known_queue
 from runner.operations.groups import groups
 from runner.operations.job import find_queue
@@ -20,6 +19,7 @@ from runner.operations.searching import Asked
 from runner.operations.verbs import JOB_VERBS, job_verbs
 from runner.operations.words import nothing_anywhere, nothing_here
 from runner.periodic.poller import redis_now
+from runner.states import JobState
 from runner.web.dashboard import visitor_of
 from runner.web.reading import ARGUMENT, BADGES, badges_of, filter_of, sort_of, states_of
 
