@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from runner.commands.host import Kind
     from runner.finding import Named
 
 _FOLDER: Final = "pipeline"
 _MOST_BYTES: Final = 4_000_000
 
 
-def recall(named: Named, kind: str) -> Sequence[str] | None:
+def recall(named: Named, kind: Kind) -> Sequence[str] | None:
     """Return the names of *kind* in that application; None if nothing true is known."""
     import json
 
@@ -39,7 +40,7 @@ def recall(named: Named, kind: str) -> Sequence[str] | None:
     return None
 
 
-def remember(named: Named, names: Mapping[str, Sequence[str]], modules: Iterable[str]) -> None:
+def remember(named: Named, names: Mapping[Kind, Sequence[str]], modules: Iterable[str]) -> None:
     """
     Keep *names*, by kind. modules: those that they came from, beside what is in the app's folder.
 
