@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.analysis.spoken import has_own_words, spoken, spoken_spec
+from jobs.channel.words import has_own_words, spoken
 from jobs.charts.age_curve import age_curve
 from jobs.charts.cadence import cadence
 from jobs.charts.catalogue import catalogue
@@ -20,6 +20,7 @@ from jobs.charts.milestones import milestones
 from jobs.charts.months import months
 from jobs.charts.publish_times import publish_times
 from jobs.charts.reach_by_age import reach_by_age
+from jobs.charts.spoken_spec import spoken_spec
 from jobs.charts.subscribers import subscribers
 from jobs.charts.subscribers_gained import subscribers_gained
 from jobs.charts.top_items import top_items

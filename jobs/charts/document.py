@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from jobs.analysis.spoken import spoken
 from jobs.analysis.wording import clock, day, noun, number, short, times
 from jobs.channel.records import Platform
+from jobs.channel.words import spoken
 from jobs.charts import story
 from jobs.charts.answers import NO_EVIDENCE
 from jobs.charts.answers import answers as draw_answers

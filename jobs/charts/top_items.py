@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobs.analysis.spoken import spoken
 from jobs.analysis.wording import noun, short, times
+from jobs.channel.words import spoken
 from jobs.charts import vega_lite as vl
 from jobs.charts.theme import BLUE, INK, ORANGE, SHORT_LABELS, WIDTH, finished, rows, trimmed
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from jobs.analysis.spoken import spoken
 from jobs.analysis.wording import change, day, noun, short
+from jobs.channel.words import spoken
 from jobs.notifications.event import Event, Kind
 from runner.wording import counted
 

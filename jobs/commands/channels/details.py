@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from jobs.channel.words import spoken
 from jobs.commands.channels.choice import choose_channel
 from jobs.scheduling import write_interval
 from jobs.sources.source import shown
@@ -110,9 +111,9 @@ def _facts(details: Details) -> dict[str, str]:
         "Id": channel.id,
         "Platform": f"{channel.platform}{generated}",
         "Address": channel.url or NOTHING,
-        "Items": f"{number(counts.items)}{successes}",
+        spoken("Items", channel.platform): f"{number(counts.items)}{successes}",
         "Snapshots": f"{counts.channel_snapshots:,} of the channel, "
-        f"{counts.item_snapshots:,} of items",
+        f"{counts.item_snapshots:,} of {spoken('items', channel.platform)}",
         "Next sync": f"{due(schedule.due_at)}, {every}" if schedule else "on request",
         "Analysed": ago(details.analysis.analysed_at) if details.analysis else NOTHING,
         "Report": details.report or NOTHING,
@@ -143,7 +144,6 @@ def _findings(analysis: StoredAnalysis) -> Iterator[tuple[str, Sequence[Facts | 
     from pydantic import ValidationError
 
     from jobs.analysis import ChannelAnalysis
-    from jobs.analysis.spoken import spoken
     from jobs.charts.key_figures import key_figures
     from jobs.charts.story import covered
     from jobs.charts.what_changed import what_changed

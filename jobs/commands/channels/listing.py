@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jobs.channel.words import spoken
 from runner.commands.output import Shown
 from runner.commands.tables import Column, Table
-from runner.wording import ago, due, gained, number
+from runner.wording import NOTHING, ago, due, gained, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from jobs.channel.records import Platform
     from jobs.commands.host import Host
     from jobs.store import ChannelOverview
 
@@ -23,7 +26,7 @@ async def list_channels(host: Host, text: str, limit: int | None) -> Shown:
         total, found = await services.store.channels.overviews(text, limit)
     return Shown(
         [_as_object(one) for one in found],
-        [Table(COLUMNS, found)],
+        [Table(columns(found), found)],
         note=_note(text, total, found),
     )
 
@@ -53,19 +56,37 @@ def _color(one: ChannelOverview) -> str:
     return "red" if one.sync.problem else "green" if status(one) == _OK else "yellow"
 
 
-COLUMNS = (
-    Column("channel", lambda one: one.channel.title, least=16, color="cyan"),
-    Column("id", lambda one: one.channel.id, least=12, spare=True),
-    Column("platform", lambda one: str(one.channel.platform), spare=True),
-    Column("items", lambda one: number(one.items), right=True),
-    Column("subscribers", lambda one: number(one.counters[0]), right=True),
-    Column("views, 7 d", lambda one: gained(one.counters[2]), right=True),
-    Column("synced", lambda one: ago(one.sync.synced_at)),
-    Column("next", lambda one: due(one.sync.due_at), spare=True),
-    Column("status", status, least=8, color=_color),
-    Column("views", lambda one: number(one.counters[1]), right=True, spare=True),
-    Column("address", lambda one: one.channel.url, spare=True),
-)
+def columns(found: Sequence[ChannelOverview]) -> list[Column]:
+    """Return the columns; what is counted is named as the platform does, if all are of one."""
+    platforms = {one.channel.platform for one in found}
+    only = platforms.pop() if len(platforms) == 1 else None
+
+    def counted(heading: str, value: Callable[[ChannelOverview], str], name: str) -> Column:
+        if only:
+            return Column(spoken(heading, only), value, right=True)
+        return Column(
+            heading, lambda one: _named(value(one), name, one.channel.platform), right=True
+        )
+
+    return [
+        Column("channel", lambda one: one.channel.title, least=16, color="cyan"),
+        Column("id", lambda one: one.channel.id, least=12, spare=True),
+        Column("platform", lambda one: str(one.channel.platform), spare=True),
+        counted("items", lambda one: number(one.items), "items"),
+        counted("subscribers", lambda one: number(one.counters[0]), "subscribers"),
+        counted("views, 7 d", lambda one: gained(one.counters[2]), "views"),
+        Column("synced", lambda one: ago(one.sync.synced_at)),
+        Column("next", lambda one: due(one.sync.due_at), spare=True),
+        Column("status", status, least=8, color=_color),
+        replace(counted("views", lambda one: number(one.counters[1]), "views"), spare=True),
+        Column("address", lambda one: one.channel.url, spare=True),
+    ]
+
+
+def _named(value: str, name: str, platform: Platform) -> str:
+    """Return *value* with the platform's own word behind it, where that is not *name*."""
+    own = spoken(name, platform)
+    return value if own == name or value == NOTHING else f"{value} {own}"
 
 
 def _as_object(one: ChannelOverview) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from jobs.analysis import analyze
-from jobs.analysis.spoken import spoken
 from jobs.channel.records import ChannelRecord, Platform
+from jobs.channel.words import spoken
 from jobs.charts import build_charts
 from jobs.charts.document import compose
 from jobs.charts.figures import drawn

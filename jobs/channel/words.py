@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from jobs.channel.records import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_WORDS: Final[Mapping[Platform, Mapping[str, str]]] = {
+WORDS: Final[Mapping[Platform, Mapping[str, str]]] = {
     Platform.PODCAST: {
         "views": "downloads",
         "view": "download",
@@ -29,13 +29,11 @@ _WORDS: Final[Mapping[Platform, Mapping[str, str]]] = {
 """On Twitch a subscriber pays; a podcast's file is downloaded, whether or not anybody listens."""
 
 _QUOTED: Final = re.compile(r"(“[^”]*”)")
-_SHOWN: Final = frozenset({"title", "text", "subtitle"})
-_DATA: Final = frozenset({"data", "datasets", "values", "usermeta"})
 
 
 def spoken(text: str, platform: Platform) -> str:
     """Return *text* in the words of *platform*; what is quoted, such as a title, stays as it is."""
-    words = _WORDS.get(platform)
+    words = WORDS.get(platform)
     if not words:
         return text
     pattern = re.compile(rf"\b({'|'.join(words)})\b", re.IGNORECASE)
@@ -48,27 +46,7 @@ def spoken(text: str, platform: Platform) -> str:
 
 def has_own_words(platform: Platform) -> bool:
     """Return whether *platform* has other words than views, subscribers and items."""
-    return platform in _WORDS
-
-
-def spoken_spec(spec: Any, platform: Platform, *, shown: bool = False) -> Any:
-    """Return a chart's *spec* with its titles in the words of *platform*; its data stays."""
-    if platform not in _WORDS:
-        return spec
-    if isinstance(spec, str):
-        return spoken(spec, platform) if shown else spec
-    if isinstance(spec, list) and shown and all(isinstance(line, str) for line in spec):
-        return spoken("\n".join(spec), platform).split("\n")  # a title may break between quotes
-    if isinstance(spec, list):
-        return [spoken_spec(each, platform, shown=shown) for each in spec]
-    if not isinstance(spec, dict):
-        return spec
-    return {
-        key: value
-        if key in _DATA
-        else spoken_spec(value, platform, shown=key in _SHOWN or (shown and key != "field"))
-        for key, value in spec.items()
-    }
+    return platform in WORDS
 
 
 def _as_written(word: str, words: Mapping[str, str]) -> str:
