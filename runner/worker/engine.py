@@ -20,6 +20,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from redis.exceptions import RedisError
+
 from runner import machine
 from runner.broker.cancel_safe import cancel_all
 from runner.broker.script_connection import StageConnection
@@ -234,7 +236,11 @@ class Engine:
                 await cancel_all(parts)
 
     async def until_stopped(self, part: Coroutine[Any, Any, None]) -> None:
-        """Run *part*; cut it off soon after a stop, since it may wait for a Redis that hangs."""
+        """
+        Run *part*; cut it off soon after a stop, since it may wait for a Redis that hangs.
+
+        That Redis does not answer is no error, then: what runs is still to be brought to its end.
+        """
         doing = self._loop.create_task(part)
         stopping = self._loop.create_task(self._life.stopping.wait())
         try:
@@ -244,7 +250,10 @@ class Engine:
         finally:
             await cancel_all((doing, stopping))
         if not doing.cancelled():
-            doing.result()
+            error = doing.exception()
+            is_away = isinstance(error, RedisError | OSError) and self._life.stopping.is_set()
+            if error is not None and not is_away:
+                raise error
 
     def _watched(self) -> Watched:
         return Watched(

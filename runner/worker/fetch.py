@@ -121,8 +121,6 @@ class Fetcher:
             if free <= 0:
                 continue
             claims = await self._claim(free)
-            if claims is None:
-                return
             self._start_waiting()
             is_full = len(claims) == free or self._claimer.has_more
             if self._prefetched or (is_full and self._is_fast()):
@@ -138,22 +136,15 @@ class Fetcher:
                     return
             await self._wait_for_work()
 
-    async def _claim(self, limit: int, mode: str | None = None) -> list[Claim] | None:
+    async def _claim(self, limit: int, mode: str | None = None) -> list[Claim]:
         """
-        Claim jobs, which wait for their start; None if Redis is away and the worker is to stop.
+        Claim jobs, which wait for their start.
 
         Returns also those that this worker runs already, and goes on with.
         """
         if mode is None:
             mode = IDLE if self._turns.are_due and self._is_alone() else ""
-        try:
-            claims = await self._claimer.claim(
-                limit, mode=mode, volunteer_s=self._turns.volunteer_s
-            )
-        except (RedisError, OSError):
-            if not self._life.stopping.is_set():
-                raise
-            return None
+        claims = await self._claimer.claim(limit, mode=mode, volunteer_s=self._turns.volunteer_s)
         new = self._new_here(claims)
         # An aborted job will not run, so it needs no slot.
         for claim in [claim for claim in new if claim.aborted]:
@@ -246,7 +237,7 @@ class Fetcher:
     async def _claim_ahead(self, count: int) -> bool:
         """Claim *count* jobs that wait for slots; return whether there may be more."""
         claims = await self._claim(count, "")
-        return claims is not None and (len(claims) == count or self._claimer.has_more)
+        return len(claims) == count or self._claimer.has_more
 
     async def give_back(self) -> None:
         """Give back the jobs that wait for a slot, as if they had not been claimed."""

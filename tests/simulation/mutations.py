@@ -25,6 +25,7 @@ from runner.enqueuer import Enqueuer
 from runner.periodic.turns import Turns
 from runner.worker import policy
 from runner.worker.claim import Claimer
+from runner.worker.engine import Engine
 from runner.worker.fetch import Fetcher
 from runner.worker.outcome import Dead, Released, Retrying
 from runner.worker.settle import Settler
@@ -35,7 +36,7 @@ from tests.simulation.play import Settings, play
 from tests.simulation.schedule import LEASE_S, MAX_CRASHES, draw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 MOST_SEEDS = 500
 
@@ -270,6 +271,23 @@ def _oldest_first() -> Iterator[None]:
 
 
 _take = Turns.take
+_until_stopped = Engine.until_stopped
+
+
+async def _until_stopped_or_raise(self: Engine, part: Coroutine[Any, Any, None]) -> None:
+    """Raise what the part raised, though the worker is to stop."""
+    raised: list[BaseException] = []
+
+    async def noted() -> None:
+        try:
+            await part
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    await _until_stopped(self, noted())
+    if raised:
+        raise raised[0]
 
 
 async def _take_or_raise(self: Turns) -> None:
@@ -304,6 +322,9 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
         Fetcher, "_see_suspect_off", _see_off_what_is_left
     ),
     "stopped-by-an-error-of-the-poll": lambda: mock.patch.object(Turns, "take", _take_or_raise),
+    "stopped-by-an-error-of-a-stage": lambda: mock.patch.object(
+        Engine, "until_stopped", _until_stopped_or_raise
+    ),
     "start-sent-by-name": lambda: mock.patch.object(ScriptConnection, "tell", _tell_by_name),
     "renews-after-the-lease": lambda: mock.patch.object(Slots, "keep_leases", _renew_late),
     "enqueue-acknowledged-unsent": lambda: mock.patch.object(Enqueuer, "put", _acknowledge_unsent),

@@ -299,6 +299,21 @@ HISTORIES = {
         plant="stopped-by-an-error-of-the-poll",
         rule="a process ended by an error",
     ),
+    "a worker that let its jobs end for a suspect is stopped while Redis is away": History(
+        _history(
+            JobPlan(number=1, at_s=5.115, steps=("ok",), takes_s=7.0),
+            JobPlan(number=3, at_s=4.077, steps=("kill", "ok"), takes_s=0.1, bulk=1),
+            faults=(
+                Fault(at_s=11.366, kind="restart", who=0, for_s=3.32),
+                Fault(at_s=11.636, kind="terminate", who=0, for_s=0.255),
+            ),
+            seed=323606,
+            slots=2,
+        ),
+        met="terminate",
+        plant="stopped-by-an-error-of-a-stage",
+        rule="a process ended by an error",
+    ),
     "a start arrives while stock arq has the job": History(
         _with_stock_between("late_question"),
         met="late_question start",
