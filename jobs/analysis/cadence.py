@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from jobs.analysis.columns import aware, instants_of
 from jobs.analysis.coverage import is_partial
 from jobs.analysis.daily_gains import readings_of
+from jobs.analysis.local_time import local, zone_of
 from jobs.analysis.section import SUCCESSES_ONLY, Missing, Section
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class Cadence(Section):
     out for far longer than usual; that silence counts in the rate. *median_gap_days* is the median
     time between two items.
     *burstiness* runs from -1 (clockwork) through 0 (random) to 1 (bursts); *rhythm* names it.
-    *weekday_shares* are the shares of Monday to Sunday in UTC. *as_of* is when the items were last
-    read (the newest item's time if unknown). *silent_days* is the time from the newest item to
+    *weekday_shares* are the shares of Monday to Sunday in *zone*. *as_of* is when the items were
+    last read (the newest item's time if unknown). *silent_days* is the time from the newest item to
     *as_of*, or 0 if the channel's own count of items grew since: then the list lags, not the
     channel.
     """
@@ -77,6 +78,7 @@ class Cadence(Section):
     burstiness: float
     rhythm: Rhythm
     weekday_shares: list[float]
+    zone: str
     silent_days: float
     quiet: bool
 
@@ -111,7 +113,8 @@ def cadence(data: ChannelData) -> Cadence | Missing:
         median_gap_days=median,
         burstiness=burst,
         rhythm=_rhythm(burst),
-        weekday_shares=weekday_shares(published_at).tolist(),
+        weekday_shares=weekday_shares(local(published_at, data.channel)).tolist(),
+        zone=zone_of(data.channel),
         silent_days=silent_days,
         quiet=quiet,
     )
@@ -245,14 +248,14 @@ def burstiness(gaps: NDArray[np.float64]) -> float:
 
 
 def weekday_shares(published_at: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    """Return the shares of *published_at* on Monday … Sunday (UTC); zeros if it is empty."""
+    """Return the shares of *published_at* on Monday … Sunday; zeros if it is empty."""
     counts = np.bincount(weekdays(published_at), minlength=_WEEK_DAYS).astype(float)
     shares: NDArray[np.float64] = counts / max(counts.sum(), 1.0)
     return shares
 
 
 def weekdays(published_at: NDArray[np.datetime64]) -> NDArray[np.intp]:
-    """Return the weekday of each instant in UTC, 0 for Monday; 1970-01-01 was a Thursday."""
+    """Return the weekday of each instant, 0 for Monday; 1970-01-01 was a Thursday."""
     days = published_at.astype("datetime64[D]").astype(np.int64)
     return np.asarray((days + 3) % _WEEK_DAYS, dtype=np.intp)
 

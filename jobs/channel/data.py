@@ -142,6 +142,8 @@ class ChannelData:
         record = asdict(self.channel)
         if not record["successes_only"]:
             del record["successes_only"]  # fingerprints are older than this field
+        if not record["time_zone"]:
+            del record["time_zone"]  # and than this
         digest = hashlib.sha256(json.dumps(record).encode())
         for scope in self.scopes:  # fingerprints are older than scopes, too
             digest.update(json.dumps(scope.as_json()).encode())

@@ -51,6 +51,9 @@ class ChannelRecord:
     *successes_only* says that its source lists items only while they do well, as a trending list
     does: they allow no conclusion about the channel's other items. False if a source lists
     everything, None if that is not known.
+
+    *time_zone* is that of its publisher's clock, by its name in the tz database; None for UTC. No
+    source gives it.
     """
 
     id: str
@@ -59,6 +62,7 @@ class ChannelRecord:
     url: str | None = None
     generated: bool = False
     successes_only: bool | None = None
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

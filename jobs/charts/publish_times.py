@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
+from jobs.analysis.local_time import are_days, local, zone_of
 from jobs.analysis.wording import WEEKDAYS, noun
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
@@ -25,21 +26,21 @@ _FEWEST_SLOTS = 3
 
 
 def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw items by weekday and hour (UTC); None if there is no pattern to see."""
+    """Draw items by weekday and hour of the channel's clock; None if there is no pattern to see."""
     counts = _counts(data)
     if counts is None:
         return None
-    thing = noun(analysis.platform)
+    thing, zone = noun(analysis.platform), zone_of(data.channel)
     items = counted(int(counts.sum()), thing)
     by_day, by_hour = counts.sum(axis=1), counts.sum(axis=0)
     day, hour = int(by_day.argmax()), int(by_hour.argmax())
     day_share, hour_share = by_day[day] / counts.sum(), by_hour[hour] / counts.sum()
     return finished(
         "publish-times",
-        _drawing(counts, f"{thing}s").properties(width=WIDTH, height=210),
+        _drawing(counts, f"{thing}s", zone).properties(width=WIDTH, height=210),
         title=(
             f"{WEEKDAYS[day]} is the most used day ({day_share:.0%} of {thing}s), "
-            f"{hour:02d}:00 UTC the most used hour ({hour_share:.0%})"
+            f"{hour:02d}:00 {zone} the most used hour ({hour_share:.0%})"
         ),
         reading=(
             f"{items.capitalize()} by the time they came out; larger circles are more. "
@@ -51,7 +52,7 @@ def publish_times(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             + "."
         ),
         table=Table(
-            ["Day", f"{thing}s".capitalize(), "Most used hour (UTC)"],
+            ["Day", f"{thing}s".capitalize(), f"Most used hour ({zone})"],
             [
                 [name, f"{of_day.sum():,}", f"{of_day.argmax():02d}:00" if of_day.any() else "–"]
                 for name, of_day in zip(WEEKDAYS, counts, strict=True)
@@ -65,17 +66,17 @@ def _counts(data: ChannelData) -> NDArray[np.int_] | None:
     if data.channel.successes_only:
         return None
     published_at = recent_publications(data)
-    midnight = published_at.astype("datetime64[D]")
-    if published_at.size < _FEWEST or np.all(published_at == midnight):
+    if published_at.size < _FEWEST or are_days(published_at):
         return None
-    days = weekdays(published_at)
-    hours = ((published_at - midnight) // np.timedelta64(1, "h")).astype(int)
+    clock = local(published_at, data.channel)
+    days = weekdays(clock)
+    hours = ((clock - clock.astype("datetime64[D]")) // np.timedelta64(1, "h")).astype(int)
     counts = np.zeros((7, 24), dtype=int)
     np.add.at(counts, (days, hours), 1)
     return counts if np.count_nonzero(counts) >= _FEWEST_SLOTS else None
 
 
-def _drawing(counts: NDArray[np.int_], things: str) -> vl.View:
+def _drawing(counts: NDArray[np.int_], things: str, zone: str) -> vl.View:
     most = int(counts.max())
     cells = rows(
         [
@@ -84,7 +85,7 @@ def _drawing(counts: NDArray[np.int_], things: str) -> vl.View:
         ]
     )
     hours = vl.options(
-        title="hour of the day (UTC)",
+        title=f"hour of the day ({zone})",
         values=list(range(0, 25, 3)),
         labelExpr="format(datum.value, '02') + ':00'",
         grid=True,

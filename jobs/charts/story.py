@@ -38,9 +38,9 @@ _FEW_HITS = 0.3
 _UNEVEN, _EVEN = 3.0, 1.5
 _METHODS: Final = (
     (
-        "Days of daily views are {clock}, all other days and times UTC. A day without a reading of "
-        "the day before has no views of its own: gaps, falling counters and zeros that stand for "
-        "“not read” never count as growth."
+        "Days of daily views are {clock}, all other days and times UTC{publications}. A day "
+        "without a reading of the day before has no views of its own: gaps, falling counters and "
+        "zeros that stand for “not read” never count as growth."
     ),
     (
         "Weeks are compared weekday by weekday, with a bootstrap interval widened for few values; "
@@ -167,7 +167,10 @@ def methods(analysis: ChannelAnalysis) -> list[str]:
     found = ahead.views if ahead.present else ahead
     method = found.method if found.present else "where there is one"
     clock = analysis.coverage.clock if analysis.coverage.present else "UTC"
-    return [sentence.format(things=things, method=method, clock=clock) for sentence in _METHODS]
+    zone = analysis.cadence.zone if analysis.cadence.present else "UTC"
+    publications = "" if zone == "UTC" else f"; weekdays and hours of publication are {zone}"
+    words = {"things": things, "method": method, "clock": clock, "publications": publications}
+    return [sentence.format(**words) for sentence in _METHODS]
 
 
 def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:

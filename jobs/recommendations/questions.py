@@ -14,6 +14,7 @@ import numpy as np
 
 from jobs.analysis.cadence import recent_publications, weekdays
 from jobs.analysis.formats import SHORT_S
+from jobs.analysis.local_time import are_days, local, zone_of
 from jobs.analysis.wording import WEEKDAYS, noun, number
 from jobs.recommendations.sample import Sample, sample
 from jobs.recommendations.topics import topics
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.channel.data import ChannelData
+    from jobs.channel.records import ChannelRecord
 
 FEWEST = 5
 FEWEST_ITEMS = 20
@@ -90,7 +92,14 @@ def rounds(data: ChannelData) -> list[Round]:
     recent = recent_publications(data)
     things = f"{noun(data.channel.platform)}s"
     asked = [
-        (timing, (*_weekday(timing), *_hour(timing), *_topic(timing, things))),
+        (
+            timing,
+            (
+                *_weekday(timing, data.channel),
+                *_hour(timing, data.channel),
+                *_topic(timing, things),
+            ),
+        ),
         _pause(timing, recent, things),
         (streams, tuple(_live(streams, things))),
         (lengths, (*_short(lengths, things), *_length(lengths, things))),
@@ -108,8 +117,8 @@ def _balanced(question: Question) -> bool:
     return min(members, question.belongs.size - members) >= FEWEST
 
 
-def _weekday(of: Sample) -> Iterator[Question]:
-    days = weekdays(of.published_at)
+def _weekday(of: Sample, channel: ChannelRecord) -> Iterator[Question]:
+    days = weekdays(local(of.published_at, channel))
     for i, name in enumerate(WEEKDAYS):
         yield Question(
             subject="weekday",
@@ -121,13 +130,13 @@ def _weekday(of: Sample) -> Iterator[Question]:
         )
 
 
-def _hour(of: Sample) -> Iterator[Question]:
-    hours = (of.published_at - of.published_at.astype("datetime64[D]")) // np.timedelta64(1, "h")
-    # A source that gives dates without times puts them all at midnight.
-    if of.score.size and np.all(of.published_at == of.published_at.astype("datetime64[D]")):
+def _hour(of: Sample, channel: ChannelRecord) -> Iterator[Question]:
+    if are_days(of.published_at):
         return
+    clock = local(of.published_at, channel)
+    hours = (clock - clock.astype("datetime64[D]")) // np.timedelta64(1, "h")
     for start in range(0, 24, HOURS):
-        span = f"{start:02d}:00 and {(start + HOURS) % 24:02d}:00 UTC"
+        span = f"{start:02d}:00 and {(start + HOURS) % 24:02d}:00 {zone_of(channel)}"
         yield Question(
             subject="hour",
             key=f"hour:{start:02d}",

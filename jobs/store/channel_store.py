@@ -97,6 +97,7 @@ class Channels(Part):
     register = writing(channels.register)
     register_all = writing(channels.register_all)
     rename = writing(channels.rename)
+    set_time_zone = writing(channels.set_time_zone)
     owners_of = reading(channels.owners_of)
     find = reading(channels.find)
     all = reading(channels.all_channels)

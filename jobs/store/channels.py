@@ -64,8 +64,22 @@ def rename(connection: Connection, channel_id: str, title: str) -> None:
     Raises:
         NotStoredError: There is no such channel.
     """
+    _change(connection, channel_id, title=title, named=True)
+
+
+def set_time_zone(connection: Connection, channel_id: str, time_zone: str | None) -> None:
+    """
+    Tell of the channel's publications by the clock of *time_zone* from now on; None for UTC.
+
+    Raises:
+        NotStoredError: There is no such channel.
+    """
+    _change(connection, channel_id, time_zone=time_zone)
+
+
+def _change(connection: Connection, channel_id: str, **values: object) -> None:
     statement = update(ChannelRow).where(ChannelRow.id == channel_id)
-    if not connection.execute(statement.values(title=title, named=True)).rowcount:
+    if not connection.execute(statement.values(values)).rowcount:
         raise NotStoredError(f"channel {channel_id}", "it is not in the store", "add it first")
 
 
@@ -116,6 +130,7 @@ CHANNELS = select(
     ChannelRow.url,
     ChannelRow.generated,
     ChannelRow.successes_only,
+    ChannelRow.time_zone,
 )
 _CHANNEL = CHANNELS.where(ChannelRow.id == bindparam("channel_id", type_=String()))
 _SOURCES_OF = (

@@ -68,7 +68,7 @@ def _part_of(parent: str) -> Any:
 
 
 class ChannelRow(Base):
-    """One channel; *named* says that a person chose its title."""
+    """One channel; *named* says that a person chose its title, who alone gives a *time_zone*."""
 
     __tablename__ = "channels"
 
@@ -79,6 +79,7 @@ class ChannelRow(Base):
     generated: Mapped[bool]
     successes_only: Mapped[bool | None] = mapped_column(info=HOLDS_OF_ALL)
     named: Mapped[bool | None]
+    time_zone: Mapped[str | None]
 
 
 class SourceRow(Base):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Revisions are numbered, so that the older of two is the smaller.
-REVISION = "0012"
+REVISION = "0013"
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 

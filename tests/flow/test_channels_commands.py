@@ -116,6 +116,11 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
     both = commands.run("pipeline", "channels", "schedule", "UC1", "--off", "--every", "1h")
     assert (both.status, len(both.messages)) == (2, 1)
 
+    zoned = commands.run("pipeline", "channels", "set", "UC1", "--timezone", "Asia/Tokyo")
+    assert zoned.out.startswith("Channel UC1: publications are told by the clock of Asia/Tokyo")
+    wrong = commands.run("pipeline", "channels", "set", "UC1", "--timezone", "Tokyo")
+    assert (wrong.status, len(wrong.messages)) == (2, 1)
+
     asked = commands.run("pipeline", "channels", "remove", "UC1")
     assert asked.status == 2
     assert f"{_DAYS + 3} snapshots" in asked.messages[0]

@@ -1,8 +1,9 @@
-"""`pipeline channels add|list|show|sync|schedule|rename|remove`: the channels of the store."""
+"""`pipeline channels add|list|show|sync|schedule|rename|set|remove`: the channels of the store."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
 
 import click
 
@@ -34,9 +35,24 @@ class Interval(click.ParamType):  # type: ignore[type-arg]  # generic for the ty
             self.fail(str(error), param, ctx)
 
 
+class Zone(click.ParamType):  # type: ignore[type-arg]  # generic for the type checker only
+    """The name of a time zone."""
+
+    name = "zone"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Check the name."""
+        zones = available_timezones() - {"Factory", "localtime"}  # names of no place
+        if value not in zones:
+            self.fail(f"{value!r} is no time zone, as Europe/Berlin is one", param, ctx)
+        return str(value)
+
+
 @click.group
 def channels() -> None:
-    """Add, list, show, sync, schedule, rename and remove the channels of the store."""
+    """Add, list, show, sync, schedule, rename, set and remove the channels of the store."""
 
 
 @channels.command
@@ -192,6 +208,29 @@ def rename(host: Host, *, channel: str, title: str, as_json: bool) -> None:
 
     host.configure_logs()
     run_async(rename_channel(host, channel, title, as_json=as_json))
+
+
+@channels.command("set")
+@click.argument("channel", metavar="CHANNEL")
+@click.option(
+    "--timezone",
+    type=Zone(),
+    required=True,
+    metavar="ZONE",
+    help="The clock of its publisher, such as Europe/Berlin: weekdays and hours of publication, "
+    "and advice on them, are told by it. UTC is the default.",
+)
+@shows
+async def set_(host: Host, *, channel: str, timezone: str) -> Shown:
+    """
+    Set what no source of CHANNEL says.
+
+    CHANNEL is an id, a title, or a part of either that is unique.
+    """
+    from jobs.commands.channels.setting import set_time_zone
+
+    host.configure_logs()
+    return await set_time_zone(host, channel, timezone)
 
 
 @channels.command

@@ -111,6 +111,7 @@ def _facts(details: Details) -> dict[str, str]:
         "Id": channel.id,
         "Platform": f"{channel.platform}{generated}",
         "Address": channel.url or NOTHING,
+        **({"Time zone": channel.time_zone} if channel.time_zone else {}),
         spoken("Items", channel.platform): f"{number(counts.items)}{successes}",
         "Snapshots": f"{counts.channel_snapshots:,} of the channel, "
         f"{counts.item_snapshots:,} of {spoken('items', channel.platform)}",

@@ -97,6 +97,18 @@ async def test_a_chosen_title_stays(store: ChannelStore) -> None:
         await store.channels.rename("UC9", "x")
 
 
+async def test_a_time_zone_stays(store: ChannelStore) -> None:
+    """Only a person sets it; no source that is read later changes it."""
+    await store.channels.register(CHANNEL, [DAILY])
+    await store.channels.set_time_zone(CHANNEL.id, "Asia/Tokyo")
+    await store.channels.register(CHANNEL, [FEED])
+    assert await store.channels.find(CHANNEL.id) == replace(CHANNEL, time_zone="Asia/Tokyo")
+    await store.channels.set_time_zone(CHANNEL.id, None)
+    assert await store.channels.find(CHANNEL.id) == CHANNEL
+    with pytest.raises(NotStoredError, match="channel UC9"):
+        await store.channels.set_time_zone("UC9", "UTC")
+
+
 async def test_a_source_says_whose_it_is_registered_as(store: ChannelStore) -> None:
     """One that several channels have says nothing."""
     other = replace(CHANNEL, id="UC2")
