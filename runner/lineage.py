@@ -64,8 +64,11 @@ def passed_on(traceparent: str | None, job_id: str, enqueued_ms: int) -> str | N
     return f"{traceparent[:36]}{mark(job_id, enqueued_ms)}-{_NOT_SAMPLED}"
 
 
+def first_id(job_id: str) -> str:
+    """Return the id of a job before it died: under one of its caller's choice it is `<id>~<ms>`."""
+    return _DIED.sub("", job_id)
+
+
 def _digest(job_id: str, enqueued_ms: int) -> str:
-    # A job that dies under an id of its caller's choice goes on as `<id>~<ms>`.
-    job_id = _DIED.sub("", job_id)
-    text = f"{job_id}|{enqueued_ms}".encode("utf-8", "surrogatepass")
+    text = f"{first_id(job_id)}|{enqueued_ms}".encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()

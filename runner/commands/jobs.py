@@ -20,7 +20,7 @@ from runner.commands.run_command import EXIT_NOTHING, run_async
 from runner.commands.tables import STATE_COLORS, Column, Facts, Lines, Table
 from runner.operations.job_text import facts, sentence, timeline
 from runner.operations.verbs import JOB_VERBS, Asks, job_verbs
-from runner.operations.words import UNREADABLE, arguments, failure, unreadable
+from runner.operations.words import arguments, failure, job_name, unreadable
 from runner.states import LISTED, JobState
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _columns(rows: Sequence[Row]) -> Sequence[Column]:
         Column("id", attrgetter("job_id"), least=8),
         Column("queue", attrgetter("queue"), least=8),
         Column("state", attrgetter("state"), color=lambda row: STATE_COLORS.get(row.state, "")),
-        Column("job", lambda row: row.name or UNREADABLE, least=12, color="cyan"),
+        Column("job", job_name, least=12, color="cyan"),
         Column("at", attrgetter("at")),
         *((Column("attempts", attrgetter("attempts_made"), right=True), error) if failed else ()),
         given,

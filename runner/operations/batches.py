@@ -10,7 +10,7 @@ from runner import batch_books
 from runner.batch_books import CALLBACKS, read_counts
 from runner.broker import keys
 from runner.broker.chunks import MOST
-from runner.broker.reading import Reader, answers, moment, shown_id
+from runner.broker.reading import Reader, answers, count_of, moment, shown_id
 from runner.errors import ConfigurationError, UnreadableError
 from runner.operations.verbs import BATCH_VERBS, offered
 from runner.redaction import scrubbed
@@ -305,7 +305,7 @@ def _view(batch_id: str, key: str, counts: object, plan: object, began: object) 
         progress, problem = read_counts(key, counts, None), ""  # type: ignore[arg-type]
     except UnreadableError as error:
         progress, problem = read_counts(key, {}, None), str(error)
-    ended_at = moment(fields.get(b"ended_ms"))
+    ended_at = reader.moment(key, count_of(fields.get(b"ended_ms")))
     waiting = {queue: by.waiting for queue, by in progress.queues.items() if by.waiting}
     sums = [*progress.queues.values()]
     state = "running" if ended_at is None else "ended"

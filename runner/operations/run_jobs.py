@@ -154,7 +154,10 @@ async def read_members(
     found: dict[Member, ReadJob] = {}
     for queue, ids in by_queue.items():
         for some in chunks(ids):
-            found |= await _read(at(redis, queue), queue, some, catalog)
+            one, died = await _read(at(redis, queue), queue, some, catalog)
+            found |= one
+            if rest := [key for key in died if key not in ids]:
+                found |= (await _read(at(redis, queue), queue, rest, catalog))[0]
     return found
 
 
@@ -171,6 +174,7 @@ class _Places:
     done: Sequence[Any]
     retrying: Sequence[Any]
     tokens: Sequence[Any]
+    died: Sequence[Any]
     held: Sequence[Any]
 
     def state(self, place: int, *, has_result: bool) -> JobState:
@@ -211,6 +215,7 @@ async def _places(redis: Redis, queue: str, ids: Sequence[bytes]) -> _Places:
         ):
             pipe.zmscore(key + suffix, names)
         pipe.hmget(key + keys.RUNNING_SUFFIX, names)
+        pipe.hmget(key + keys.DIED_SUFFIX, names)
         pipe.mget([own.in_progress_prefix.encode() + one for one in ids])
         (seconds, micros), *replies = await answers(pipe)
     return _Places(
@@ -220,7 +225,8 @@ async def _places(redis: Redis, queue: str, ids: Sequence[bytes]) -> _Places:
 
 async def _read(
     redis: Redis, queue: str, ids: Sequence[bytes], catalog: Catalog
-) -> dict[Member, ReadJob]:
+) -> tuple[dict[Member, ReadJob], list[bytes]]:
+    """Read jobs; and the ids of those that died under an id of their caller's choice."""
     own = keys.of(redis)
     places = await _places(redis, queue, ids)
     looked = await look(
@@ -233,9 +239,12 @@ async def _read(
     many = len(ids)
     bodies, results, histories = looked[:many], looked[many : 2 * many], looked[2 * many :]
     running = await started_by_job(redis, queue) if any(places.tokens) else {}
-    found = {}
+    found, died = {}, []
     for place, key in enumerate(ids):
         state = places.state(place, has_result=results[place] is not None)
+        if state in {JobState.DONE, JobState.UNKNOWN} and places.died[place] is not None:
+            died.append(places.died[place])
+            continue
         if state is JobState.UNKNOWN:
             continue
         reader = Reader()
@@ -260,7 +269,7 @@ async def _read(
             token=places.tokens[place],
         )
         found[queue, key] = one.read(catalog)
-    return found
+    return found, died
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from runner import lineage
 from runner.broker.reading import NEVER
 from runner.operations.run_jobs import RunJob
 from runner.states import JobState
@@ -25,8 +26,9 @@ def placed(found: Sequence[ReadJob], nodes: Sequence[FlowNodeView] = ()) -> list
     nodes: those of a flow; one that has no job yet, or of whose job nothing is left, is there, too.
     """
     by_id = {one.job.job_id: one.job for one in found}
+    known = {lineage.first_id(job_id) for job_id in by_id}
     for node in nodes:
-        if node.jobs is None and node.job_id not in by_id:
+        if node.jobs is None and node.job_id not in known:
             by_id[node.job_id] = _without_job(node)
     by_mark = {one.mark: one.job.job_id for one in found}
     led_by = {
@@ -94,7 +96,8 @@ def _path(by_id: Mapping[str, RunJob], led_by: Mapping[str, str]) -> set[str]:
 
 def _needed_last(nodes: Sequence[FlowNodeView], by_id: Mapping[str, RunJob]) -> dict[str, str]:
     """By the id of each job of a flow, that of those which it needed that ended last."""
-    of_node = {node.node: [*_jobs_of(node, by_id)] for node in nodes}
+    by_first_id = {lineage.first_id(job_id): job for job_id, job in by_id.items()}
+    of_node = {node.node: [*_jobs_of(node, by_first_id)] for node in nodes}
     found: dict[str, str] = {}
     for node in nodes:
         needed = [job for number in node.needs for job in of_node.get(number, ())]

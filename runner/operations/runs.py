@@ -152,9 +152,9 @@ class RunGraph:
         return max(tried, key=lambda one: one.ran_s, default=None)
 
     @property
-    def counts(self) -> dict[str, int]:
-        """How many jobs are in which state."""
-        found: dict[str, int] = {}
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in which state; nodes that wait for others are in an unknown one."""
+        found: dict[JobState, int] = {}
         for one in self.jobs:
             found[one.state] = found.get(one.state, 0) + 1
         return found

@@ -35,6 +35,12 @@ def shown(value: object) -> str:
     return visible(str(value))
 
 
+def job_name(row: Row) -> str:
+    """A job's name; why nobody knows it, if nobody does."""
+    is_forgotten = row.state is JobState.DONE and not row.unreadable
+    return row.name or ("(name no longer kept)" if is_forgotten else UNREADABLE)
+
+
 def arguments(given: Mapping[str, Any]) -> str:
     """Arguments as a call writes them."""
     from pydantic_core import to_json

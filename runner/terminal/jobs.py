@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from runner.operations.jobs import list_jobs
 from runner.operations.queues import Queue, queue
 from runner.operations.search import Filter
-from runner.operations.words import detail, unreadable
+from runner.operations.words import detail, job_name, unreadable
 from runner.states import LISTED, JobState
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading, short
@@ -67,7 +67,7 @@ class Jobs(Pane):
 
     def _line(self, row: Row) -> Line:
         cells = {
-            "job": row.name or "(unreadable)",
+            "job": job_name(row),
             "id": short(row.job_id),
             "queue": row.queue,
             "state": row.state,

@@ -64,7 +64,26 @@ def host(worker: str) -> str:
     return worker.partition(":")[0]
 
 
+_BROWSER = re.compile(
+    r"(Firefox|Edg|OPR|(?:Headless)?Chrome)/(\d+)|Version/(\d+)\S* (?:Mobile/\S+ )?Safari"
+)
+_SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
+_NAMES = {"Edg": "Edge", "OPR": "Opera", "HeadlessChrome": "Chrome"}
+
+
+def program(agent: str) -> str:
+    """What somebody logged in with, by its user agent: `Firefox 130, Linux`; else what it says."""
+    found = list(_BROWSER.finditer(agent))
+    if not found:
+        return agent
+    one = next((one for one in found if one[1] in _NAMES), found[0])  # they call themselves Chrome
+    name = f"{_NAMES.get(one[1], one[1])} {one[2]}" if one[1] else f"Safari {one[3]}"
+    system = next((one for one in _SYSTEMS if one in agent), "")
+    return f"{name}, {system}".rstrip(", ")
+
+
 FILTERS = {
+    "program": program,
     "timed": timed,
     "host": host,
     "in_address": in_address,

@@ -348,6 +348,7 @@ def _told(job: RunJob, now: datetime) -> str:
     return ", ".join(parts)
 
 
-def shown_counts(counts: Mapping[str, int]) -> str:
+def shown_counts(counts: Mapping[JobState, int]) -> str:
     """How many are in which state, in words."""
-    return ", ".join(f"{many:,} {state}" for state, many in counts.items())
+    names = {JobState.UNKNOWN: "not enqueued yet"}
+    return ", ".join(f"{many:,} {names.get(state, state)}" for state, many in counts.items())

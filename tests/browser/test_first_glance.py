@@ -52,7 +52,7 @@ def test_overview_names_what_is_wrong_with_a_button_that_mends_it(
 def test_chart_shows_a_minute_by_pointer_and_by_keys_and_leads_to_its_jobs(
     page: Page, site: Site, picture: Camera
 ) -> None:
-    """The balloon has the values and waits of that minute; Enter lists its jobs."""
+    """The balloon has the values and waits of that minute; Enter or a click lists its jobs."""
     Gate.failing = False
     for number in range(7):
         site.do(notify.enqueue(f"UC{number}"))
@@ -74,6 +74,12 @@ def test_chart_shows_a_minute_by_pointer_and_by_keys_and_leads_to_its_jobs(
     expect(balloon).to_be_visible()
     page.keyboard.press("Enter")
     page.wait_for_url("**/jobs?since=*")
+    page.go_back()
+    page.locator(".minute:not([data-done='0'])").last.click()
+    page.wait_for_url("**/jobs?since=*")
+    expect(page.locator("table.jobs tbody tr").first).to_contain_text("notify")
+    expect(page.locator(".badge time")).to_have_count(2)
+    expect(page.locator("#foot")).to_contain_text("of that time searched")
 
 
 def test_failed_jobs_stand_by_their_error_and_fold(page: Page, site: Site, picture: Camera) -> None:

@@ -14,6 +14,7 @@ from runner.broker import keys
 from runner.commands.run_of import bar, run_of
 from runner.enqueue import current_trace
 from runner.operations.actions import Operator
+from runner.operations.batches import batches
 from runner.operations.catalog import Catalog
 from runner.operations.runs import Runs
 from runner.operations.session import OperatorSession
@@ -213,6 +214,11 @@ async def test_batch_and_flow_are_runs(redis: QueueClient, redis_url: str) -> No
     assert by_id["f1:3"].led_by in {"f1:1", "f1:2"}
     assert by_id["f1:3"].depth == 1
     assert (await _graph(redis, "f1:2")).batch_id == "f1"
+    page = await batches(redis)
+    assert {(one.batch_id, one.state, one.ended_at is None) for one in page.rows} == {
+        ("f1", "ended", False),
+        ("b1", "ended", False),
+    }
     batch = await _graph(redis, "in-batch")
     assert {one.job_id for one in batch.jobs} == {"in-batch", "b1:success"}
     assert batch.name == "nightly"
@@ -220,6 +226,23 @@ async def test_batch_and_flow_are_runs(redis: QueueClient, redis_url: str) -> No
         assert (await browser.get("/runs?batch=f1")).status_code == 200
         told = await browser.get("/api/batches/b1/run")
         assert json.loads(told.text)["batch_id"] == "b1"
+
+
+async def test_node_that_died_is_one_job_of_its_flow(redis: QueueClient, redis_url: str) -> None:
+    """It has left a result under its first id; what needs it waits below it."""
+    stage.go.set()
+    flow = Flow("dies", id="f2")
+    first = flow.add(advise.call())
+    flow.add(draw.call(1), after=[first])
+    async with working(redis_url, *JOBS):
+        await flow.start()
+        await eventually(lambda: _are_dead(redis, 1))
+    runs = _runs(redis)
+    graph = await runs.graph(await runs.of_batch("f2"))
+    dead, waits = graph.jobs
+    assert (dead.state, dead.depth) == (JobState.DEAD, 0)
+    assert (waits.job_id, waits.depth, waits.led_by) == ("f2:2", 1, dead.job_id)
+    assert graph.sentence.startswith("1 of 2 jobs dead: advise.")
 
 
 async def _have_ended(redis: QueueClient, many: int) -> bool:

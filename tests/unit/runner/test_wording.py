@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner import wording
+from runner import wall_clock, wording
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,16 @@ def test_times_are_given_from_now(ahead_s: float, ago: str, due: str) -> None:
     when = datetime.now(UTC) + timedelta(seconds=ahead_s)
     assert (wording.ago(when), wording.due(when)) == (ago, due)
     assert (wording.ago(None), wording.due(None)) == ("–", "–")
+
+
+def test_ages_are_counted_by_the_clock_that_is_given() -> None:
+    """This machine's clock may be wrong, and that of Redis stood beside what is aged."""
+    here = wall_clock.now()
+    there = here - timedelta(hours=3)
+    try:
+        wording.count_ages_from(there)
+        assert wording.elapsed(there - timedelta(seconds=90)).startswith("1 min 30 s")
+        assert wording.ago(there + timedelta(seconds=60, milliseconds=500)).startswith("in 1 min")
+        assert wording.due(there - timedelta(seconds=1)) == "due"
+    finally:
+        wording.count_ages_from(wall_clock.now())
