@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from runner.operations.catalog import Catalog
     from runner.operations.fleet import Fleet, Member
     from runner.operations.jobs import Row
-    from runner.operations.paging import Position
     from runner.operations.processes import Process
     from runner.operations.run_jobs import Member as JobMember
     from runner.operations.run_jobs import RunJob
@@ -36,9 +35,11 @@ if TYPE_CHECKING:
 LISTED: Final = 20
 """So many of its last jobs are listed; more are drawn."""
 
-_DRAWN: Final = 300
+_DRAWN: Final = 100
+"""Of each queue, and of those that are done and of the dead ones."""
+
 _LAST: Final = timedelta(minutes=5)
-_STEP: Final = 500
+_STEP: Final = 200
 _SEARCHED_FOR_S: Final = 0.04
 _MOST_RUNNING: Final = 200
 
@@ -79,7 +80,7 @@ class WorkerDetail:
         process = self.member.process
         since = max(self.at - _LAST, (process and process.started_at) or self.at - _LAST)
         starts = [one.started_at for one in self.drawn if one.started_at]
-        return since if len(self.ended) < _DRAWN else max(since, min(starts, default=since))
+        return since if self.is_complete else max(since, min(starts, default=since))
 
 
 async def one_worker(
@@ -125,36 +126,38 @@ async def _ended(
     words = [to_json(one) for one in ids]
     found: list[JobMember] = []
     for queue in queues:
-        server, own = at(redis, queue), keys.of(redis)
         for state in (JobState.DEAD, JobState.DONE):
-            window = await Window.of(redis, queue, state)
-            place: Position | None = None
-            while len(found) < _DRAWN:
-                some = await window.read(place, _STEP)
-                names = [one.member for one in some]
-                if state is JobState.DONE:
-                    prefix = own.result_prefix.encode()
-                    texts = await look(
-                        server, strings=[prefix + one for one in names], limits=LIMITS
-                    )
-                else:
-                    prefix = own.history_prefix.encode()
-                    texts = await look(server, lists=[prefix + one for one in names], limits=LIMITS)
-                searched += len(names)
-                found += [
-                    (queue, one)
-                    for one, text in zip(names, texts, strict=True)
-                    if _is_by(text, words)
-                ]
-                if len(some) < _STEP:
-                    break
-                place = some[-1]
-                if clock.monotonic() >= until:
-                    is_complete = False
-                    break
+            some, looked_at, was_all = await _by(at(redis, queue), queue, state, words, until)
+            found += [(queue, one) for one in some]
+            searched, is_complete = searched + looked_at, is_complete and was_all
     read = [one.job for one in (await read_members(redis, found, catalog)).values()]
     mine = [one for one in read if one.worker in ids and one.ended_at is not None]
     return sorted(mine, key=lambda one: one.ended_at or NEVER, reverse=True), searched, is_complete
+
+
+async def _by(
+    redis: Redis, queue: str, state: JobState, words: Sequence[bytes], until: float
+) -> tuple[list[bytes], int, bool]:
+    """Return the last jobs with one of *words*, of how many, and whether all were looked at."""
+    own, found, searched = keys.of(redis), list[bytes](), 0
+    window, place = await Window.of(redis, queue, state), None
+    while len(found) < _DRAWN:
+        some = await window.read(place, _STEP)
+        names = [one.member for one in some]
+        if state is JobState.DONE:
+            prefix = own.result_prefix.encode()
+            texts = await look(redis, strings=[prefix + one for one in names], limits=LIMITS)
+        else:
+            prefix = own.history_prefix.encode()
+            texts = await look(redis, lists=[prefix + one for one in names], limits=LIMITS)
+        searched += len(names)
+        found += [one for one, text in zip(names, texts, strict=True) if _is_by(text, words)]
+        if len(some) < _STEP:
+            return found, searched, True
+        place = some[-1]
+        if clock.monotonic() >= until:
+            break
+    return found[:_DRAWN], searched, False
 
 
 def _is_by(text: object, words: Sequence[bytes]) -> bool:

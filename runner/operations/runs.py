@@ -42,17 +42,18 @@ if TYPE_CHECKING:
     from runner.operations.paging import Position
     from runner.operations.run_jobs import Member, ReadJob
 
-LOOKED_FOR_S: Final = 0.05
+LOOKED_FOR_S: Final = 0.04
 """How long a page looks for jobs; it goes on as it is looked at again."""
 
 _MOST_JOBS: Final = 1_000
 _MOST_RUNNING: Final = 5_000
-_STEP: Final = 1_000
+_STEP: Final = 500
 _KEPT: Final = 64
 _BEFORE: Final = timedelta(hours=1)
 """A trace that somebody else began does not say when: it is looked for from so long before."""
 
-_STANDING: Final = (
+_LOOKED_THROUGH: Final = (
+    JobState.DONE,
     JobState.RETRYING,
     JobState.DEAD,
     JobState.PARKED,
@@ -60,6 +61,7 @@ _STANDING: Final = (
     JobState.READY,
     JobState.SCHEDULED,
 )
+_Part = tuple[str, JobState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,30 +191,47 @@ class RunGraph:
 
 @dataclass
 class RunSearch:
-    """Looks for the jobs of one run, and goes on where it stopped."""
+    """
+    Looks for the jobs of one run, and goes on where it stopped.
+
+    Of those that have ended, only what ended since it looked last is new. Those that stand in a
+    queue come and go: they are looked through again and again, the last ones first.
+    """
 
     key: RunKey
     members: dict[Member, None] = field(default_factory=dict)
     searched: int = 0
     gone: int = 0
-    _ended_to: dict[str, Position] = field(default_factory=dict)
-    _standing_to: dict[tuple[str, JobState], Position | None] = field(default_factory=dict)
-    _open: set[tuple[str, JobState]] = field(default_factory=set)
+    _places: dict[_Part, Position | None] = field(default_factory=dict)
+    _seen: set[_Part] = field(default_factory=set)
+    _parts: list[_Part] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
         """Whether all jobs were looked through once."""
-        return not self._open
+        return self._seen.issuperset(self._parts)
 
     async def look(self, redis: Redis, queues: Sequence[str], *, for_s: float) -> None:
         """Look through the jobs of *queues*, for about *for_s*."""
         until = clock.monotonic() + for_s
-        for left, queue in zip(range(len(queues), 0, -1), queues, strict=True):
-            server, now = at(redis, queue), clock.monotonic()
-            await self._running(server, queue)
-            await self._ended(server, queue, now + max(0.0, until - now) / left)
-            for state in _STANDING:
-                await self._standing(server, queue, state, until)
+        known = [(queue, state) for state in _LOOKED_THROUGH for queue in queues]
+        # Each has its turn, however short a look is.
+        self._parts = [one for one in self._parts if one in known]
+        self._parts += [one for one in known if one not in self._parts]
+        for queue in queues:
+            await self._running(at(redis, queue), queue)
+        windows: dict[_Part, Window] = {}
+        left = [*self._parts]
+        while left:
+            part = left.pop(0)
+            if part not in windows:
+                windows[part] = await self._window(redis, part)
+            if await self._step(windows[part], part):
+                left.append(part)
+            self._parts.remove(part)
+            self._parts.append(part)
+            if clock.monotonic() >= until:
+                return
 
     def note(self, members: Sequence[Member]) -> None:
         """Note jobs that are known to be of this run."""
@@ -228,47 +247,40 @@ class RunSearch:
             [held] = await answers(pipe)
         await self._sift(redis, queue, own.job_prefix, Reader().known(held, [])[:_MOST_RUNNING])
 
-    async def _standing(self, redis: Redis, queue: str, state: JobState, until: float) -> None:
-        """Jobs come and go there: they are looked through again and again, the last ones first."""
-        window = await Window.of(redis, queue, state, sort=Sort.NEWEST, since=self.key.since)
-        place, prefix = self._standing_to.get((queue, state)), keys.of(redis).job_prefix
-        if place is None:
-            self._open.add((queue, state))
-            apart = await window.suspects(_STEP)
-            await self._sift(redis, queue, prefix, [one.member for one in apart])
-        while True:
-            found = await window.read(place, _STEP)
-            await self._sift(redis, queue, prefix, [one.member for one in found])
-            place = found[-1] if len(found) == _STEP else None
-            self._standing_to[queue, state] = place
-            if place is None:
-                self._open.discard((queue, state))
-                return
-            if clock.monotonic() >= until:
-                return
-
-    async def _ended(self, redis: Redis, queue: str, until: float) -> None:
+    async def _window(self, redis: Redis, part: _Part) -> Window:
+        queue, state = part
+        server, is_ended = at(redis, queue), state is JobState.DONE
         window = await Window.of(
-            redis,
+            server,
             queue,
-            JobState.DONE,
-            until_now=False,
-            sort=Sort.OLDEST,
+            state,
+            until_now=not is_ended,
+            sort=Sort.OLDEST if is_ended else Sort.NEWEST,
             since=self.key.since,
         )
-        while True:
-            found = await window.read(self._ended_to.get(queue), _STEP)
-            if found:
-                ids = [one.member for one in found]
-                self.gone += await self._sift(redis, queue, keys.of(redis).result_prefix, ids)
-                self.searched += len(ids)
-                self._ended_to[queue] = found[-1]
-            if len(found) < _STEP:
-                self._open.discard((queue, JobState.DONE))
-                return
-            if clock.monotonic() >= until:
-                self._open.add((queue, JobState.DONE))
-                return
+        if not is_ended and self._places.get(part) is None:
+            apart = [one.member for one in await window.suspects(_STEP)]
+            await self._sift(server, queue, keys.of(server).job_prefix, apart)
+        return window
+
+    async def _step(self, window: Window, part: _Part) -> bool:
+        """Look through some jobs; return whether there are more."""
+        queue, state = part
+        found = await window.read(self._places.get(part), _STEP)
+        ids, own = [one.member for one in found], keys.of(window.redis)
+        if state is JobState.DONE:
+            self.gone += await self._sift(window.redis, queue, own.result_prefix, ids)
+            self.searched += len(ids)
+        else:
+            await self._sift(window.redis, queue, own.job_prefix, ids)
+        has_more = len(found) == _STEP
+        if found and (has_more or state is JobState.DONE):
+            self._places[part] = found[-1]
+        elif state is not JobState.DONE:
+            self._places[part] = None
+        if not has_more:
+            self._seen.add(part)
+        return has_more
 
     async def _sift(self, redis: Redis, queue: str, prefix: str, ids: Sequence[bytes]) -> int:
         """Note those of *ids* that may be of this run; return how many are gone."""
