@@ -136,7 +136,7 @@ def track(job: RunJob, axis: Axis, now: datetime) -> Markup:
         shapes.append(_attempt(axis, one, now, _look(job, one)))
         before = one.ended_at
     if not is_over(job) and job.state is not JobState.RUNNING:
-        shapes.append(_wait(axis, before, now))
+        shapes.append(_wait(axis, before, now, is_below=bool(job.attempts)))
     if job.is_on_path and job.attempts:
         x = axis.place(job.attempts[0].started_at)
         wide = max(0.3, axis.place(job.attempts[-1].ended_at or now) - x)
@@ -263,15 +263,16 @@ def _place(axis: Axis, since: datetime, until: datetime) -> tuple[float, float]:
     return x, max(0.3, min(100.0, axis.place(until)) - x)
 
 
-def _wait(axis: Axis, since: datetime | None, until: datetime) -> Markup:
+def _wait(axis: Axis, since: datetime | None, until: datetime, *, is_below: bool = False) -> Markup:
+    """A line for a wait; is_below: where the last attempt has its words beside it."""
     if since is None or until <= since:
         return Markup("")
     x, wide = _place(axis, since, until)
     length = span((until - since).total_seconds())
     return Markup(
-        '<rect class="waits" x="{:.2f}%" width="{:.2f}%" y="11" height="4"><title>waited {}</title>'
-        "</rect>"
-    ).format(x, wide, length)
+        '<rect class="waits" x="{:.2f}%" width="{:.2f}%" y="{}" height="{}">'
+        "<title>waited {}</title></rect>"
+    ).format(x, wide, 24 if is_below else 11, 3 if is_below else 4, length)
 
 
 def _attempt(axis: Axis, one: Stretch, now: datetime, look: str) -> Markup:
