@@ -24,6 +24,7 @@ PLACES = {
     JobState.SCHEDULED: "",
     JobState.RETRYING: keys.RETRYING_SUFFIX,
     JobState.PARKED: keys.PARKED_SUFFIX,
+    JobState.WAITING: keys.WAITING_SUFFIX,
     JobState.DEAD: keys.DEAD_SUFFIX,
     JobState.DONE: keys.DONE_SUFFIX,
 }
