@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runner.context import Context
     from runner.current import configure, disconnect
     from runner.decorator import Call, Job, job
-    from runner.errors import Bury, DuplicateJobError, Retry
+    from runner.errors import Bury, DuplicateJobError, JobExpiredError, Retry
     from runner.flow import Flow, Node, chain, group, prev
     from runner.flow_run import FlowRun
     from runner.handle import JobHandle
@@ -46,6 +46,7 @@ __all__ = [
     "Flow",
     "FlowRun",
     "Job",
+    "JobExpiredError",
     "JobHandle",
     "JobState",
     "Node",
@@ -84,6 +85,7 @@ _MODULES = {
     "Flow": "flow",
     "FlowRun": "flow_run",
     "Job": "decorator",
+    "JobExpiredError": "errors",
     "JobHandle": "handle",
     "JobState": "states",
     "Node": "flow",

@@ -51,6 +51,7 @@ class QueueProgress:
     retries: int = 0
     aborted: int = 0
     failed: int = 0
+    expired: int = 0
 
     def __add__(self, other: QueueProgress) -> QueueProgress:
         """Add the counts."""
@@ -63,10 +64,10 @@ class QueueProgress:
     @property
     def waiting(self) -> int:
         """Jobs that have not finished: ready, scheduled, running or retrying."""
-        return self.total - self.done - self.dead - self.aborted - self.failed
+        return self.total - self.done - self.dead - self.aborted - self.failed - self.expired
 
 
-_STATES = ("total", "done", "dead", "retries", "aborted", "failed")
+_STATES = ("total", "done", "dead", "retries", "aborted", "failed", "expired")
 _counts = attrgetter(*_STATES)
 
 

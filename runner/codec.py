@@ -11,6 +11,9 @@ and, beside them, keys of ours that arq ignores, present only when set:
 
     b   id of the batch that the job belongs to
     tp  W3C traceparent of the caller; of the job that enqueued it, if that is in no other trace
+    sw  ms after it is due within which an attempt has to start
+    x   Unix ms after which no attempt starts; the script that enqueues the job writes it
+    dl  the same as ms after `et`, of what a script enqueues later and writes `et` for
     n   random digits, if the caller chose the id: they distinguish a call that is repeated after a
         lost reply from another caller's of the same millisecond
     in  of a node of a flow: what it gets from others; see `passing`
@@ -41,6 +44,9 @@ from runner.redaction import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+EXPIRED = "Expired"
+"""Stands for the type of the error in the result of a job that was too late to start."""
 
 _MESSAGE_LIMIT = 10_000
 _TRACEBACK_LIMIT = 50_000
@@ -80,10 +86,31 @@ class Envelope:
     nonce: str | None = None
     inputs: list[Any] | None = None
     passes: list[Any] | None = None
+    limits: dict[str, int] | None = None
+    """Of `sw`, `x` and `dl` those that it has."""
+
+    @property
+    def start_within_ms(self) -> int | None:
+        """How many ms after it is due an attempt has to start; None: any time."""
+        return None if self.limits is None else self.limits.get("sw")
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Unix ms after which no attempt starts; None: at any time."""
+        if self.limits is None:
+            return None
+        until_ms, after_ms = self.limits.get("x"), self.limits.get("dl")
+        return (
+            self.enqueued_ms + after_ms if until_ms is None and after_ms is not None else until_ms
+        )
 
 
 class Encodable(Protocol):
-    """What a body is made from: an `Envelope`, or a request to enqueue."""
+    """
+    What a body is made from: an `Envelope`, or a request to enqueue.
+
+    limits: those keys of which the time until which it may start consists.
+    """
 
     name: str
     kwargs: dict[str, Any]
@@ -92,6 +119,7 @@ class Encodable(Protocol):
     batch_id: str | None
     trace: str | None
     nonce: str | None
+    limits: dict[str, int] | None
 
     @property
     def args(self) -> Sequence[Any]:
@@ -202,6 +230,8 @@ def body_of(fields: Encodable) -> dict[str, Any]:
         body["b"] = fields.batch_id
     if fields.trace is not None:
         body["tp"] = fields.trace
+    if fields.limits is not None:
+        body |= fields.limits
     if fields.nonce is not None:
         body["n"] = fields.nonce
     return body
@@ -239,7 +269,23 @@ def decode_job(body: bytes) -> Envelope:
     envelope = Envelope(name, args, kwargs, enqueued_ms, attempt, batch_id, trace)
     if inputs is not None or passes is not None:
         envelope.inputs, envelope.passes = inputs, passes
+    if "sw" in fields or "x" in fields or "dl" in fields:
+        _read_limits(envelope, fields)
     return envelope
+
+
+def _read_limits(envelope: Envelope, fields: dict[str, Any]) -> None:
+    """
+    Read until when an attempt may start.
+
+    Raises:
+        CodecError: One is no time.
+    """
+    limits: dict[str, int] = {one: fields[one] for one in ("sw", "x", "dl") if one in fields}
+    for value in limits.values():
+        if type(value) is not int or not 0 <= value <= LATEST_MS:
+            raise CodecError("not a job: the time until which it may start is none")
+    envelope.limits = limits
 
 
 def dumps(fields: dict[str, Any]) -> bytes:

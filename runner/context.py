@@ -72,6 +72,8 @@ class Context:
     what the job writes, and write only where the stored one is not higher: then an attempt that
     was taken for lost, and still runs, overwrites nothing of its successor. 0 outside a worker.
 
+    `time_left_s`, by the job's deadline, is how long the attempt may run at most; None without one.
+
     `is_stopping` tells a job that is a plain function to end: it timed out, was aborted, or its
     worker stops. If it raises then, it is given back, or failed if it timed out. An `async def` job
     is cancelled instead.
@@ -94,6 +96,7 @@ class Context:
     fence: int = 0
     is_stopping: bool = False
     is_passed_on: bool = False
+    time_left_s: float | None = None
     """Whether other jobs of a flow need its result."""
 
     @property

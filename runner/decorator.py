@@ -30,7 +30,7 @@ from runner.broker import keys
 from runner.checks import moment, optional, seconds, shown, text, unix_ms, whole
 from runner.current import put_blocking, transport
 from runner.definition import JobDefinition, JobOptions
-from runner.enqueue import NONCE_DIGITS, Enqueue, Wiring
+from runner.enqueue import NONCE_DIGITS, Enqueue, Wiring, set_limits
 from runner.errors import ArgumentsError, ConfigurationError, DuplicateJobError, refuse
 from runner.handle import JobHandle
 from runner.partitions import Queue
@@ -73,7 +73,13 @@ class Job(JobDefinition, Generic[P, R]):
 
     @property
     def _bound(self) -> BoundJob[P, R]:
-        return BoundJob(self, unique=self.options_of_worker.unique)
+        own = self.options_of_worker
+        return BoundJob(
+            self,
+            unique=own.unique,
+            start_within_s=own.start_within_s,
+            deadline_s=own.deadline_s,
+        )
 
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         """Run the coroutine in this process, without a queue."""
@@ -134,6 +140,8 @@ class Job(JobDefinition, Generic[P, R]):
         queue: str | None = None,
         copies: int = 0,
         unique: Unique | Literal[False] | None = None,
+        start_within_s: float | None = None,
+        deadline_s: float | None = None,
     ) -> BoundJob[P, R]:
         """
         Return the same job, to be enqueued with these options.
@@ -142,13 +150,18 @@ class Job(JobDefinition, Generic[P, R]):
         job_id: refused, with `handle.created` false, while a job of this id is pending.
         queue: into this queue instead of the job's own. copies: `enqueue` returns when so many
         replicas of Redis have the job, too, or raises `EnqueueError` after a second.
-        unique: in place of the job's own; False for none.
+        unique: in place of the job's own; False for none. start_within_s, deadline_s: likewise; see
+        `job`.
 
         Raises:
             ConfigurationError: Both delay_s and at, a naive time, a delay that is no time, an id or
-                a queue's name that cannot be one, or a unique key that names no argument.
+                a queue's name that cannot be one, a unique key that names no argument, or a
+                deadline that passes before the job is due.
         """
-        own = self.options_of_worker.unique if unique is None else unique
+        rules = self.options_of_worker
+        own = rules.unique if unique is None else unique
+        within_s = rules.start_within_s if start_within_s is None else start_within_s
+        until_s = rules.deadline_s if deadline_s is None else deadline_s
         refuse(
             self.name,
             "give delay_s or at, not both" if delay_s is not None and at is not None else None,
@@ -158,6 +171,11 @@ class Job(JobDefinition, Generic[P, R]):
             optional(keys.queue_problem("queue", queue), queue),
             whole("copies", copies),
             self._unique_problem(None if own is False else own, queue or self.queue),
+            optional(seconds("start_within_s", within_s, above=0), within_s),
+            optional(seconds("deadline_s", until_s, above=0), until_s),
+            None
+            if delay_s is None or until_s is None or delay_s < until_s
+            else f"the deadline, in {until_s:g} s, passes before the job is due, in {delay_s:g} s",
         )
         return BoundJob(
             self,
@@ -167,6 +185,8 @@ class Job(JobDefinition, Generic[P, R]):
             queue=queue,
             copies=copies,
             unique=own or None,
+            start_within_s=within_s,
+            deadline_s=until_s,
         )
 
     def prepare(self) -> None:
@@ -205,8 +225,12 @@ class BoundJob(Generic[P, R]):
         queue: str | None = None,
         copies: int = 0,
         unique: Unique | None = None,
+        start_within_s: float | None = None,
+        deadline_s: float | None = None,
     ) -> None:
         self._copies = copies
+        self._start_within_s = start_within_s
+        self._deadline_s = deadline_s
         self._unique = unique
         self.job = job
         self._delay_s = delay_s
@@ -360,6 +384,8 @@ class BoundJob(Generic[P, R]):
             job=self.job,
             only_one=self._unique,
         )
+        if self._start_within_s is not None or self._deadline_s is not None:
+            set_limits(request, self._start_within_s, self._deadline_s)
         if isinstance(self.queue, Queue):
             request.queue = self._partition(self.queue, request)
         return request
@@ -382,6 +408,9 @@ def _handle(request: Enqueue, created: bool, job: Job[Any, R]) -> JobHandle[R]: 
 def _under(request: Enqueue, wiring: Wiring | None = None) -> Enqueue:
     """Return *request* as a script enqueues it later, under the id that it has."""
     request.wiring = wiring
+    if request.deadline_ms is not None:
+        request.limits = (request.limits or {}) | {"dl": request.deadline_ms}
+        request.deadline_ms = None
     request.batch_id = None
     request.unique, request.nonce = True, chance.new_id(NONCE_DIGITS)
     return request
@@ -489,6 +518,8 @@ def job(
     backoff: Backoff | None = None,
     redact: Iterable[str] = (),
     unique: Unique | None = None,
+    start_within_s: float | None = None,
+    deadline_s: float | None = None,
 ) -> JobDecorator:
     """
     Make a function a job of *queue*: a coroutine function, or a plain one that runs in a thread.
@@ -497,7 +528,9 @@ def job(
     default the function's own. max_retries, timeout_s (seconds), backoff: instead of the queue's.
     keep_result_s: how long to keep its result, in seconds; 0 not at all. redact: names of arguments
     that no log, report or page shows. unique: which of its jobs count as the same, of which one
-    waits or runs at a time.
+    waits or runs at a time. start_within_s: an attempt that has not started so many seconds after
+    it was due never does: the job has expired. deadline_s: likewise, so many seconds after it was
+    enqueued; an attempt that runs is cancelled then. Redis's clock decides.
 
     Raises:
         ConfigurationError: An option is out of its range, or a type of the signature cannot come
@@ -516,9 +549,18 @@ def job(
             optional(checks.function("backoff", backoff), backoff),
             "redact is one text: give a list of names" if isinstance(redact, str) else None,
             optional(checks.instance("unique", unique, Unique), unique),
+            optional(seconds("start_within_s", start_within_s, above=0), start_within_s),
+            optional(seconds("deadline_s", deadline_s, above=0), deadline_s),
         )
         options = JobOptions(
-            max_retries, timeout_s, keep_result_s, backoff, frozenset(redact), unique
+            max_retries,
+            timeout_s,
+            keep_result_s,
+            backoff,
+            frozenset(redact),
+            unique,
+            start_within_s,
+            deadline_s,
         )
         return Job(function, queue=queue, name=own, options=options)
 

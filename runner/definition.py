@@ -36,6 +36,8 @@ class JobOptions:
     backoff: Backoff | None = None
     redact: frozenset[str] = frozenset()
     unique: Unique | None = None
+    start_within_s: float | None = None
+    deadline_s: float | None = None
 
 
 class JobDefinition:

@@ -51,6 +51,8 @@ class Enqueue:
     or, without *overlap*, while the job of an earlier one has not ended. period_ms: between ticks.
     copies: return only when so many replicas have it. only_one: its unique key, and what to do if
     that is held; held_by: the id and queue of the job that holds it, once Redis has said so.
+    deadline_ms: from now until no attempt starts any more. limits: what the body says of when one
+    may start: `sw`, and `dl` if a script enqueues it later.
     """
 
     queue: str
@@ -76,6 +78,8 @@ class Enqueue:
     job: JobDefinition | None = None
     wiring: Wiring | None = None
     only_one: Unique | None = None
+    deadline_ms: int | None = None
+    limits: dict[str, int] | None = None
     held_by: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -114,6 +118,14 @@ class Enqueue:
         defaults = json.loads(to_json(job.defaults, fallback=_no_json))
         written = defaults | job.by_name(fields["a"], fields["k"])
         return self.only_one.key(queue, self.name, given, written)
+
+
+def set_limits(request: Enqueue, start_within_s: float | None, deadline_s: float | None) -> None:
+    """Let no attempt at *request* start later than that."""
+    if start_within_s is not None:
+        request.limits = {"sw": max(1, round(start_within_s * 1000))}
+    if deadline_s is not None:
+        request.deadline_ms = max(1, round(deadline_s * 1000))
 
 
 def _no_json(_: object) -> None:

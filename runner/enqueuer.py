@@ -524,6 +524,7 @@ def _fields(request: Enqueue) -> Block:
         and request.schedule is None
         and request.attempt is None
         and request.only_one is None
+        and request.deadline_ms is None
     ):
         if request.batch_id:
             return BatchJob(request.job_id, request.body(), request.batch_id)
@@ -546,6 +547,7 @@ def _fields(request: Enqueue) -> Block:
         unique=""
         if request.only_one is None
         else request.only_one.rule(request.unique_key(body), request.name),
+        deadline_ms="" if request.deadline_ms is None else request.deadline_ms,
     )
 
 

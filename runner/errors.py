@@ -15,6 +15,7 @@ All errors that the runner raises, as one tree.
     ├── UnreadableError         a key in Redis holds what is not ours
     ├── ServerAwayError         of several Redis servers, that of the queue does not answer
     ├── JobFailedError          raised by `JobHandle.result()`: the job is dead or was aborted
+    │   └── JobExpiredError         it was too late to start it
     ├── ResultNotFoundError     likewise: no such job, or its result is not kept
     ├── OffloadError            a call for CPU-bound work, or its result, cannot be passed on
     │   └── OffloadDiedError    its process died, or passed one of its limits
@@ -140,6 +141,10 @@ class JobFailedError(RunnerError):
         self.error_type = error_type
         self.message = message
         self.traceback = traceback
+
+
+class JobExpiredError(JobFailedError):
+    """It was too late to start the job: `start_within_s` or `deadline_s` had passed."""
 
 
 class ResultNotFoundError(RunnerError):

@@ -11,9 +11,11 @@ from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.reading import Reader, answers, readable
 from runner.checks import optional, seconds, text
+from runner.codec import EXPIRED
 from runner.current import ask_blocking, blocking_client, current_client, memory_here
 from runner.errors import (
     CodecError,
+    JobExpiredError,
     JobFailedError,
     ResultNotFoundError,
     RunnerError,
@@ -96,6 +98,7 @@ class JobHandle(Generic[R]):
         Raises:
             CodecError: The result does not fit the job's signature.
             JobFailedError: The job is dead, or was aborted.
+            JobExpiredError: It was too late to start it.
             ResultNotFoundError: There is no such job, or its result is not kept.
             TimeoutError: The job had not ended after *timeout_s* seconds.
         """
@@ -218,9 +221,11 @@ class JobHandle(Generic[R]):
         raise self._failed(error)
 
     def _failed(self, fields: Fields) -> JobFailedError:
-        return JobFailedError(
+        name = fields.text("error")
+        kind = JobExpiredError if name == EXPIRED else JobFailedError
+        return kind(
             self.id,
-            fields.text("error"),
+            name,
             fields.text("message", most=_LONG),
             fields.text("traceback", most=_LONG),
         )

@@ -48,7 +48,7 @@ Our own keys beside it, each absent while empty:
 | `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | while they are dead |
 | `arq:batch:<id>:plan` | hash | `name`, `abandoned`, `closed_by`, `open_until_ms`, `ended_ms`, `cancelled_ms`; of a flow `flow`, `started_ms`; under `complete`, `success`, `death` the callbacks that are still to come, as the scripts enqueue them | as the batch |
 | `arq:batch:<id>:nodes` | hash | of a flow: node → what follows if it fails, the nodes that need it, those that it needs, its queue, its job's name; in a line each | as the batch |
-| `arq:batch:<id>:state` | hash | node → how many nodes it still needs, or `started`, `done`, `dead`, `failed` (the flow goes on), `aborted`, `deleted`; for a map `<node>.count`, `.next` and `.left`, and its jobs as `<node>.<place>` | as the batch |
+| `arq:batch:<id>:state` | hash | node → how many nodes it still needs, or `started`, `done`, `dead`, `failed` (the flow goes on), `aborted`, `expired`, `deleted`; for a map `<node>.count`, `.next` and `.left`, and its jobs as `<node>.<place>` | as the batch |
 | `arq:batch:<id>:letters` | hash | node that waits → its job, as the scripts enqueue it | until it starts |
 | `arq:batch:<id>:ready` | sorted set | nodes that need no more, and wait for the next step, by number | until they start |
 | `arq:batch:<id>:results` | hash | node → what it passes on, JSON, or behind `!` how it failed; `<node>#…` → the length of a list | until the flow has ended and none of its jobs is dead |

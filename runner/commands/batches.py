@@ -92,6 +92,7 @@ _COLUMNS = (
     Column("ended", attrgetter("ended_at"), spare=True),
     Column("aborted", attrgetter("aborted"), right=True, spare=True),
     Column("failed", attrgetter("failed"), right=True, spare=True),
+    Column("expired", attrgetter("expired"), right=True, spare=True),
     Column("retried", attrgetter("retries"), right=True, spare=True),
 )
 
@@ -140,6 +141,7 @@ _NODES = (
 
 def _counts(one: BatchView) -> str:
     others = {"dead": one.dead, "aborted": one.aborted, "failed": one.failed}
+    others["expired"] = one.expired
     parts = [f"{count:,} {name}" for name, count in others.items() if count]
     done = f"{one.done:,} of {counted(one.total, 'job')} done"
     return ", ".join([done, *parts, f"{one.waiting:,} waiting", f"{one.retries:,} retried"])

@@ -16,7 +16,7 @@ class Timeout:
     """
     Cancels an attempt after the job's `timeout_s`, or after *default_s* if the job has none.
 
-    default_s: seconds; None means no limit.
+    It does so at the job's deadline, if that comes first. default_s: seconds; None means no limit.
 
     All attempts of a worker share one timer, set to the earliest deadline. Nearly every attempt
     ends long before its deadline, and a timer each would cost more than a short job.
@@ -43,6 +43,11 @@ class Timeout:
         """
         own_s = ctx.job.options_of_worker.timeout_s
         limit_s = self._default_s if own_s is None else own_s
+        left_s = ctx.time_left_s
+        if left_s is not None and (limit_s is None or left_s < limit_s):
+            limit_s = left_s
+        else:
+            left_s = None
         if limit_s is None:
             return await call_next(ctx)
         loop = asyncio.get_running_loop()
@@ -61,10 +66,12 @@ class Timeout:
             # As in `asyncio.timeout`: the task may also have been cancelled from elsewhere.
             if number not in self._timed_out or task.uncancel() > cancelling:
                 raise
-            whose = "its worker's" if own_s is None else "its own"
+            whose = "its worker's timeout" if own_s is None else "its own timeout"
+            if left_s is not None:
+                whose = "when its deadline passed"
             # The cancellation is the cause: its traceback shows where the job was hanging.
             raise TimeoutError(
-                f"{ctx.job_name} did not end within {limit_s:g} s, {whose} timeout"
+                f"{ctx.job_name} did not end within {limit_s:g} s, {whose}"
             ) from error
         finally:
             if self._running.pop(number, None) is None:

@@ -19,7 +19,17 @@ from redis.exceptions import RedisError
 from runner import clock, wall_clock
 from runner.codec import ErrorRecord
 from runner.redaction import scrubbed, without_secrets
-from runner.worker.outcome import Aborted, Dead, Done, Failed, Outcome, Parked, Released, Retrying
+from runner.worker.outcome import (
+    Aborted,
+    Dead,
+    Done,
+    Expired,
+    Failed,
+    Outcome,
+    Parked,
+    Released,
+    Retrying,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -116,6 +126,8 @@ def refused(held: Held, refusal: Outcome) -> None:
         case Aborted() if envelope is not None:
             waited_s = (wall_clock.now_ms() - envelope.enqueued_ms) / 1000
             _log.info("%6.2fs ⊘ %s:%s aborted before start", waited_s, job_id, envelope.name)
+        case Expired(error=error) if envelope is not None:
+            _log.warning("job %s:%s expired: %s", job_id, envelope.name, error.message)
         case Parked(label=name):
             _log.warning(
                 "job %s, function %r not found: parked for a worker that has it", job_id, name

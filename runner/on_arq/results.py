@@ -11,7 +11,7 @@ from arq.worker import JobExecutionFailed
 
 from runner import codec
 from runner.codec import Envelope
-from runner.worker.outcome import Aborted, Dead, Done, Failed
+from runner.worker.outcome import Aborted, Dead, Done, Expired, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def _write_result(serializer: Serializer, ended: Ended, queue_key: str) -> bytes
     match ended.outcome:
         case Done(result=result):
             success = True
-        case Dead() | Aborted() | Failed():
+        case Dead() | Aborted() | Expired() | Failed():
             success, result = False, _exception_of(ended)
         case _:
             return b""
@@ -64,6 +64,8 @@ def _exception_of(ended: Ended) -> BaseException:
             return exception
         case Aborted():
             return asyncio.CancelledError()
+        case Expired(error=error):
+            return JobExecutionFailed(f"job expired: {error.message}")
         case Dead() if ended.claim.body is None:
             return JobExecutionFailed("job expired")
         case Dead() if ended.envelope is None:

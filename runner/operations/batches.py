@@ -47,6 +47,7 @@ class BatchView:
         dead: How many are dead.
         aborted: How many were aborted.
         failed: How many failed without a retry, or were ended by another program.
+        expired: How many were too late to start.
         waiting: How many wait or run.
         retries: Failed attempts that another one followed.
         waiting_by_queue: How many wait or run, by queue.
@@ -64,6 +65,7 @@ class BatchView:
     dead: int
     aborted: int
     failed: int
+    expired: int
     waiting: int
     retries: int
     waiting_by_queue: dict[str, int] = field(default_factory=dict)
@@ -121,7 +123,7 @@ class FlowNodeView:
         queue: The queue of its jobs.
         job_id: Id of its job; of a map, what comes before the place of each.
         state: `waiting` for others, `started`, `done`, `dead`, `failed` (the flow went on),
-            `aborted` or `deleted`.
+            `aborted`, `expired` or `deleted`.
         needs: Numbers of the nodes that it needs.
         waits_for: Those of them that have not ended.
         jobs: How many jobs it has, if it is a map that has started; otherwise null.
@@ -324,6 +326,7 @@ def _view(batch_id: str, key: str, counts: object, plan: object, began: object) 
         dead=progress.dead,
         aborted=sum(one.aborted for one in sums),
         failed=sum(one.failed for one in sums),
+        expired=sum(one.expired for one in sums),
         waiting=progress.waiting,
         retries=progress.retries,
         waiting_by_queue=waiting,

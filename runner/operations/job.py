@@ -26,6 +26,7 @@ from runner.broker.reading import (
 from runner.broker.scripts import LOOK
 from runner.broker.scripts.fields import LookHead
 from runner.broker.servers import at, by_server
+from runner.codec import EXPIRED
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.errors import ConfigurationError
 from runner.operations.processes import RunningJob, workers_of
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from runner.broker.keys import Keys
+    from runner.codec import Envelope
     from runner.operations.catalog import Catalog
     from runner.operations.verbs import JobVerb
 
@@ -142,6 +144,9 @@ class JobView:
             says; null if it is kept until somebody acts, or nobody can tell.
         unreadable: What of the job cannot be read, and why; empty if all can.
         unique: Its unique key; null if it has none.
+        deadline_at: When it expires, unless it has ended; null if it has no deadline.
+        start_within_s: Within how many seconds of when it is due an attempt has to start; null if
+            it may wait.
     """
 
     job_id: str
@@ -170,6 +175,8 @@ class JobView:
     kept_until: datetime | None
     unreadable: str = ""
     unique: UniqueView | None = None
+    deadline_at: datetime | None = None
+    start_within_s: float | None = None
 
     @property
     def verbs(self) -> list[JobVerb]:
@@ -421,7 +428,7 @@ def _view(
         died_at=reader.moment(found.own.queue_key(queue) + keys.DEAD_SUFFIX, found.died_ms),
         ended_at=_ended_at(found, result) if is_done else None,
         attempts_spent=spent,
-        attempts_made=attempts_made(state, spent),
+        attempts_made=spent if last and last[0].number is None else attempts_made(state, spent),
         crashes=crash_count(found.crashes),
         batch_id=_short(envelope.batch_id if envelope else result.text("b") or None),
         trace=_short(envelope.trace if envelope else result.text("tp") or None),
@@ -436,6 +443,8 @@ def _view(
         result=catalog.result(name or "", returned) if succeeded else None,
         kept_until=moment(found.now_ms + found.kept_ms) if is_done and found.kept_ms > 0 else None,
         unreadable=reader.unreadable,
+        deadline_at=moment(envelope.deadline_ms) if envelope else None,
+        start_within_s=_start_within_s(envelope),
     )
 
 
@@ -513,10 +522,17 @@ def _history(found: _Found) -> tuple[AttemptView, ...]:
     return tuple(reversed(attempts))
 
 
+def _start_within_s(envelope: Envelope | None) -> float | None:
+    if envelope is None or envelope.start_within_ms is None:
+        return None
+    return envelope.start_within_ms / 1000
+
+
 def _last(result: Fields) -> AttemptView:
     failed = None if result.flag("s") else result.inner("r")
+    has_run = failed is None or failed.text("error") != EXPIRED
     return AttemptView(
-        number=result.whole("t"),
+        number=result.whole("t") if has_run else None,
         started_at=result.moment("st"),
         ended_at=result.moment("ft"),
         worker=result.text("w"),

@@ -35,6 +35,10 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         found["progress"] = progress(view.progress)
     if view.succeeded:
         found["result"] = repr(view.result)
+    if view.deadline_at is not None:
+        found["deadline"] = local_time(view.deadline_at)
+    if view.start_within_s is not None:
+        found["starts"] = f"within {span(view.start_within_s)} of when it is due, or expires"
     if view.unique is not None:
         found["unique key"] = _key(view.unique, view.job_id)
     if view.unreadable:

@@ -13,7 +13,7 @@ from runner.broker import keys
 from runner.broker.reading import Reader
 from runner.broker.servers import at
 from runner.broker.set_aside import with_type
-from runner.enqueue import Enqueue
+from runner.enqueue import Enqueue, set_limits
 from runner.enqueuer import Enqueuer
 from runner.errors import ConfigurationError
 from runner.operations.queues import Paused, paused_by
@@ -133,8 +133,9 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
     job_id = chance.new_id()
     enqueuer = Enqueuer(at(redis, job.queue))
     try:
-        unique = job.options_of_worker.unique
-        request = Enqueue(job.queue, job_id, job.name, args, kwargs, job=job, only_one=unique)
+        own = job.options_of_worker
+        request = Enqueue(job.queue, job_id, job.name, args, kwargs, job=job, only_one=own.unique)
+        set_limits(request, own.start_within_s, own.deadline_s)
         await enqueuer.put(request)
     finally:
         await enqueuer.close()

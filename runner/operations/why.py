@@ -17,6 +17,7 @@ from runner.batch_books import CALLBACKS
 from runner.broker import keys
 from runner.broker.reading import Reader, answers
 from runner.broker.servers import at
+from runner.codec import EXPIRED
 from runner.errors import ConfigurationError
 from runner.operations.batches import batch, flow_nodes
 from runner.operations.job import find_queue, job
@@ -48,6 +49,7 @@ class Cause(StrEnum):
     FLOW = "flow"
     DONE = "done"
     DEAD = "dead"
+    EXPIRED = "expired"
     RUNNING = "running"
     LEASE_LAPSED = "lease lapsed"
     NOT_DUE = "not due"
@@ -112,7 +114,7 @@ async def _callback(redis: Redis, job_id: str) -> Why | None:
     if how not in one.to_come:
         return None
     counts = {"waiting or running": one.waiting, "dead": one.dead, "aborted": one.aborted}
-    counts["failed"] = one.failed
+    counts |= {"failed": one.failed, "expired": one.expired}
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     is_open = " Its creator still adds jobs." if one.state == "open" else ""
     return Why(
@@ -169,8 +171,8 @@ def _remedy(one: BatchView, how: str) -> str:
         return ""
     if one.state == "cancelled":
         return "It never comes: the batch was cancelled."
-    if one.aborted or one.failed:
-        return "It never comes: a job that was aborted or has failed is not done."
+    if one.aborted or one.failed or one.expired:
+        return "It never comes: a job that was aborted, has failed or has expired is not done."
     return f"Retry the dead jobs: pipeline batches retry-dead {one.batch_id}." if one.dead else ""
 
 
@@ -199,6 +201,13 @@ def _done(view: JobView) -> Why:
             since=view.ended_at,
         )
     last = view.attempts[-1]
+    if last.error == EXPIRED:
+        return Why(
+            Cause.EXPIRED,
+            f"It expired at {_at(last.ended_at)}: {_short(last.message)}.{_before(view)}",
+            remedy="Add workers or slots, or give it more time, if that happens often.",
+            since=last.ended_at,
+        )
     ended = "It is done" if view.succeeded else f"It ended without success ({last.error})"
     took = "" if last.duration_s is None else f" after {span(last.duration_s)}"
     return Why(

@@ -14,7 +14,7 @@ from runner import chance
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, count_of, moment
 from runner.broker.servers import at, by_server
-from runner.enqueue import Enqueue
+from runner.enqueue import Enqueue, set_limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,8 @@ def request_at(periodic: Periodic, tick: datetime) -> Enqueue:
     """Return what to enqueue for *tick*, at a random moment within the jitter."""
     jitter_ms = round(chance.spread() * periodic.jitter_s * 1000)
     args, kwargs = periodic.job.check((), periodic.kwargs)
-    return Enqueue(
+    own = periodic.job.options_of_worker
+    request = Enqueue(
         queue=periodic.job.queue,
         job_id=f"{field_of(periodic)}:{tick_ms(tick)}",
         name=periodic.job.name,
@@ -127,8 +128,10 @@ def request_at(periodic: Periodic, tick: datetime) -> Enqueue:
         period_ms=round(periodic.period_at(tick).total_seconds() * 1000),
         overlap=periodic.overlap,
         job=periodic.job,
-        only_one=periodic.job.options_of_worker.unique,
+        only_one=own.unique,
     )
+    set_limits(request, own.start_within_s, own.deadline_s)
+    return request
 
 
 def tick_ms(moment: datetime) -> str:

@@ -102,7 +102,7 @@ class Kept:
             due = datetime.fromtimestamp(request.due_ms / 1000, UTC)
         else:
             due = self.clock.now + timedelta(milliseconds=request.delay_ms or 0)
-        record = Record(request, request.body(), due, self.clock.now)
+        record = Record(request, self._body(request), due, self.clock.now)
         if request.only_one is not None:
             there = self._keys.ask(record, self.clock.now)
             if there is not None:
@@ -115,6 +115,13 @@ class Kept:
         if record.stage is not Stage.HELD_BACK:
             await self._added(record)
         return True
+
+    def _body(self, request: Enqueue) -> bytes:
+        """Return the job's body, with its deadline as the script writes it."""
+        body = request.body()
+        if request.deadline_ms is None:
+            return body
+        return b'%b,"x":%d}' % (body[:-1], self.clock.now_ms + request.deadline_ms)
 
     def _given_anew(self, record: Record) -> None:
         """Note that a job may have got the arguments, time and batch of a later call."""

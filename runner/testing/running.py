@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.broker import keys
 from runner.checks import optional, seconds
+from runner.codec import encode_shown
 from runner.current import redirect
 from runner.errors import ConfigurationError, refuse
 from runner.options import WorkerOptions
@@ -25,6 +26,7 @@ from runner.worker.outcome import (
     Aborted,
     Dead,
     Done,
+    Expired,
     Failed,
     Outcome,
     Parked,
@@ -45,7 +47,12 @@ if TYPE_CHECKING:
     from runner.worker_settings import WorkerSettings
 
 _OPTIONS = WorkerOptions()
-_ENDED_AS: dict[type[object], str] = {Done: "done", Aborted: "aborted", Failed: "failed"}
+_ENDED_AS: dict[type[object], str] = {
+    Done: "done",
+    Aborted: "aborted",
+    Expired: "expired",
+    Failed: "failed",
+}
 _MOST_STEPS = 100_000
 """Of what has no end in time: a job that is always retried without charge is never over."""
 
@@ -97,6 +104,8 @@ class _Running(Kept):
                 record.ended_as = _ENDED_AS[type(outcome)]
                 if isinstance(outcome, Done) and isinstance(outcome.result, bytes):
                     record.passed = outcome.result
+                if isinstance(outcome, Expired):
+                    record.passed = encode_shown(outcome.error)
                 if keep_s != 0:
                     queue_key = keys.of(self).queue_key(record.request.queue)
                     record.result = result_of(ended, queue_key)

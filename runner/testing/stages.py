@@ -146,6 +146,7 @@ class Stages:
             clock.boot(),
             fence,
             record.spent,
+            redis_ms=kept.clock.now_ms,
         )
         held = record.held = Held(claim, kept.clock.now_ms, clock.monotonic())
         refused = stage.refusal(held)

@@ -148,19 +148,26 @@ def _of_jobs(totals: Totals) -> list[Metric]:
     lasted = HistogramMetricFamily(
         "pipeline_attempt_seconds", "How long attempts ran", labels=["queue", "job"]
     )
+    expired = CounterMetricFamily(
+        "pipeline_expired",
+        "Jobs that were not started, since it was too late",
+        labels=["queue", "job"],
+    )
     duplicates = CounterMetricFamily(
         "pipeline_duplicates",
         "Calls that added no job, since another one had the unique key",
         labels=["queue", "job"],
     )
     for (queue, job), counts in sorted(totals.items()):
+        if "x" in counts:
+            expired.add_metric([queue, job], counts["x"])
         if "duplicates" in counts:
             duplicates.add_metric([queue, job], counts["duplicates"])
         ended.add_metric([queue, job, "done"], counts.get("n", 0))
         ended.add_metric([queue, job, "failed"], counts.get("f", 0))
         waited.add_metric([queue, job], counts.get("w", 0) / 1000)
         lasted.add_metric([queue, job], _buckets(counts), counts.get("ms", 0) / 1000)
-    return [ended, waited, lasted, duplicates]
+    return [ended, waited, lasted, expired, duplicates]
 
 
 def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:

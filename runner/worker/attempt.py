@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from runner.codec import Envelope, ErrorRecord, decode_job
+from runner.codec import EXPIRED, Envelope, ErrorRecord, decode_job
 from runner.context import Context
 from runner.enqueue import current_batch, current_job, current_trace
 from runner.errors import Bury, CodecError
@@ -18,8 +18,9 @@ from runner.middleware import Handler, Middleware, compose
 from runner.offload import Offloader
 from runner.passing import InputMissingError, filled
 from runner.telemetry import job_log
+from runner.wording import span
 from runner.worker.execute import execute, may_be_ctrl_c
-from runner.worker.outcome import Aborted, Dead, Outcome, Parked, Stop
+from runner.worker.outcome import Aborted, Dead, Expired, Outcome, Parked, Stop
 from runner.worker.parked import label, split
 from runner.worker.policy import Defaults, Policy
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from runner.definition import JobDefinition
     from runner.options import WorkerOptions
+    from runner.worker.claim import Claim
     from runner.worker.held import Held
 
 FetchPassed = Callable[[str, "Sequence[str]"], "Awaitable[list[bytes | None]]"]
@@ -219,16 +221,27 @@ class Attempts:
         if envelope.attempt is not None:
             # A stock arq client counts attempts only in the body; we also count them in Redis.
             claim.attempts_spent = max(claim.attempts_spent, envelope.attempt - 1)
-        if claim.aborted:
-            return Aborted(ErrorRecord("CancelledError", "aborted before it started", ""))
-        if claim.crashes >= self._options.max_crashes:
-            lost = f"lost with its worker {claim.crashes} times"
-            return Dead(ErrorRecord("Poison", lost, ""))
+        if claim.aborted or claim.crashes or envelope.limits is not None:
+            over = self._is_over(claim, envelope)
+            if over is not None:
+                return over
         known = self._known.get(envelope.name)
         if known is None:
             return Parked(envelope.name)
         surplus = known[0].surplus(envelope.args, envelope.kwargs)
         return Parked(label(envelope.name, surplus)) if surplus else None
+
+    def _is_over(self, claim: Claim, envelope: Envelope) -> Outcome | None:
+        """Return the outcome of a job that is not to start any more."""
+        if claim.aborted:
+            return Aborted(ErrorRecord("CancelledError", "aborted before it started", ""))
+        late = too_late(claim, envelope)
+        if late:
+            return Expired(ErrorRecord(EXPIRED, late, ""))
+        if claim.crashes >= self._options.max_crashes:
+            lost = f"lost with its worker {claim.crashes} times"
+            return Dead(ErrorRecord("Poison", lost, ""))
+        return None
 
     def _prepare(self, held: Held) -> tuple[Policy, Context]:
         claim, envelope = held.claim, held.envelope
@@ -260,7 +273,27 @@ class Attempts:
             claim.fence,
         )
         ctx.is_passed_on = envelope.passes is not None
+        if envelope.limits is not None and (until_ms := envelope.deadline_ms) is not None:
+            left_s = max(0.0, (until_ms - claim.latest_ms) / 1000)
+            ctx.time_left_s = left_s
+            limit_s = left_s if policy.timeout_s is None else min(left_s, policy.timeout_s)
+            held.policy = replace(policy, timeout_s=limit_s)
         return policy, ctx
+
+
+def too_late(claim: Claim, envelope: Envelope) -> str:
+    """Why no attempt at a job may start now, by Redis's clock; empty if one may."""
+    if envelope.limits is None:
+        return ""
+    now_ms, until_ms, within_ms = claim.latest_ms, envelope.deadline_ms, envelope.start_within_ms
+    if until_ms is not None and now_ms > until_ms:
+        late = span((now_ms - until_ms) / 1000)
+        return f"its deadline had passed {late} before an attempt could start"
+    waited_ms = now_ms - claim.due_ms
+    if within_ms is not None and waited_ms > within_ms:
+        within, waited = span(within_ms / 1000), span(waited_ms / 1000)
+        return f"it was to start within {within} of when it was due, and waited for {waited}"
+    return ""
 
 
 def call(ctx: Context) -> Any:

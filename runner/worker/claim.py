@@ -41,6 +41,7 @@ class Claim:
     asked_at: when the claim was sent, by `clock.boot`. fence: higher than that of any claim before.
     attempts_spent: attempts that failed before. crashes: workers lost while they ran the job.
     before: the token under which this very worker held it, until its lease lapsed; otherwise empty.
+    redis_ms: Redis's time as it took the claim, Unix ms.
     key: the id as Redis has it; `job_id` is the same in readable form, whatever its bytes.
     """
 
@@ -55,6 +56,12 @@ class Claim:
     crashes: int = 0
     aborted: bool = False
     before: str = ""
+    redis_ms: float = 0.0
+
+    @property
+    def latest_ms(self) -> float:
+        """The latest time that Redis's clock may show now, Unix ms."""
+        return self.redis_ms + (clock.boot() - self.asked_at) * 1000
 
     @property
     def worker(self) -> str:
@@ -206,7 +213,7 @@ class Claimer:
 
 
 def _claims(token: str, asked_at: float, head: ClaimReply, reply: list[Any]) -> list[Claim]:
-    fields, fence = iter(reply[_HEAD:]), int(head.fence)
+    fields, fence, now_ms = iter(reply[_HEAD:]), int(head.fence), float(head.now_ms)
     claims = [
         Claim(
             key.decode("utf-8", "backslashreplace"),
@@ -216,6 +223,7 @@ def _claims(token: str, asked_at: float, head: ClaimReply, reply: list[Any]) -> 
             max(0.0, float(due_ms)),
             asked_at,
             fence,
+            redis_ms=now_ms,
         )
         for key, body, due_ms in zip(*[fields] * _CLAIMED, strict=True)
     ]

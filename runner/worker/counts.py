@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.broker import keys
 from runner.broker.scripts.fields import CountHead, JobCount
-from runner.worker.outcome import Aborted, Done, Parked, Released, Retrying
+from runner.worker.outcome import Aborted, Done, Expired, Parked, Released, Retrying
 
 if TYPE_CHECKING:
     from typing import Any
@@ -31,12 +31,12 @@ BOUNDS_MS: Final = tuple(sorted({round(2 ** (half / 2)) for half in range(44)}))
 WAIT_BOUNDS_MS: Final = tuple(2**power for power in range(23))
 """Upper ends of the buckets of waits, each twice the last, 1 ms to 70 minutes."""
 
-DONE, FAILED, RAN_MS, WAITED_MS = range(4)
+DONE, FAILED, RAN_MS, WAITED_MS, EXPIRED = range(5)
 _RUNS, _WAITS = range(len(BOUNDS_MS) + 1), range(len(WAIT_BOUNDS_MS) + 1)
-FIELDS: Final = ("n", "f", "ms", "w", *map(str, _RUNS), *(f"w{place}" for place in _WAITS))
-"""Fields of one cell: done, failed, total run and wait times, then the buckets of both."""
+FIELDS: Final = ("n", "f", "ms", "w", "x", *map(str, _RUNS), *(f"w{place}" for place in _WAITS))
+"""Fields of one cell: done, failed, total run and wait times, expired, the buckets of both."""
 
-_FIRST_RUN: Final = 4
+_FIRST_RUN: Final = 5
 _FIRST_WAIT: Final = _FIRST_RUN + len(_RUNS)
 _LONGEST_MS: Final = WAIT_BOUNDS_MS[-1]
 
@@ -116,6 +116,9 @@ class JobCounts:
         cell = self._cells.get(envelope.name)
         if cell is None:
             cell = self._cells[envelope.name] = [0] * len(FIELDS)
+        if kind is Expired:
+            cell[EXPIRED] += 1
+            return
         started_ms = ended.started_ms
         ran_ms = ended.finished_ms - started_ms
         cell[slot] += 1

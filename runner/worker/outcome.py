@@ -7,6 +7,7 @@ How an attempt can end: a closed set, matched by `settle`.
     Released ──────── nobody's fault: given back, no attempt charged
     Parked ────────── this worker's code does not know it: kept for one whose does
     Aborted ───────── somebody asked for the job to stop
+    Expired ───────── it was too late to start it: it has ended, as its result says
     Failed ────────── a plain arq function raised: as in arq, no retry and no dead set
 """
 
@@ -71,7 +72,14 @@ class Failed:
     exception: BaseException | None = None
 
 
-Outcome = Done | Retrying | Dead | Released | Parked | Aborted | Failed
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An attempt would have started too late: the job has ended, as its result says."""
+
+    error: ErrorRecord
+
+
+Outcome = Done | Retrying | Dead | Released | Parked | Aborted | Expired | Failed
 
 
 class Stop(Enum):

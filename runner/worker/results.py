@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from runner.codec import Envelope, ErrorRecord, Json, encode, encode_shown, line_of, text_of
 from runner.worker.claim import worker_of
 from runner.worker.held import Ended
-from runner.worker.outcome import Aborted, Dead, Done, Failed
+from runner.worker.outcome import Aborted, Dead, Done, Expired, Failed
 
 _log = structlog.get_logger("runner.settle")
 
@@ -60,7 +60,7 @@ def result_of(ended: Ended, queue_key: str) -> bytes:
             returned = result if type(result) is Json else encode(result, "the result")
             written = None if ended.held.lines else result_beside_body(ended, queue_key, returned)
             return written or _result(ended, queue_key, returned, success=True)
-        case Dead(error=error) | Aborted(error=error) | Failed(error=error):
+        case Dead(error=error) | Aborted(error=error) | Expired(error=error) | Failed(error=error):
             return _result(ended, queue_key, encode(error, "the error"), success=False)
         case _:
             return b""

@@ -25,10 +25,19 @@ from runner.broker.script_connection import ScriptConnection
 from runner.broker.scripts import SETTLE
 from runner.broker.scripts.fields import FullOutcome, SettleHead
 from runner.checks import seconds
-from runner.codec import ErrorRecord, text_of
+from runner.codec import ErrorRecord, encode_shown, text_of
 from runner.errors import CodecError
 from runner.passing import passed_on
-from runner.worker.outcome import Aborted, Dead, Done, Failed, Parked, Released, Retrying
+from runner.worker.outcome import (
+    Aborted,
+    Dead,
+    Done,
+    Expired,
+    Failed,
+    Parked,
+    Released,
+    Retrying,
+)
 from runner.worker.results import (
     ResultWriter,
     history_entry,
@@ -353,6 +362,9 @@ def _outcome(ended: Ended, write: Callable[[Ended], bytes]) -> FullOutcome:
             )
         case Aborted():
             kind, ms, entry = "abort", _keep_ms(ended.keep_result_s), b""
+        case Expired(error=error):
+            kind, ms = "expire", _keep_ms(ended.keep_result_s)
+            entry = encode_shown(error) if batch else b""
         case Failed():
             kind, ms, entry = "fail", _keep_ms(ended.keep_result_s), b""
     result = write(ended) if ms else b""

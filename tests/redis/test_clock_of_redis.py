@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner import Context, Retry, job
+from runner import Context, JobExpiredError, Retry, connect, job
 from runner.current import disconnect
 from tests.redis_server import RedisServer
 from tests.runner_kit import eventually, mortal, poll_now, stop, working
@@ -37,6 +37,13 @@ async def ask_again(ctx: Context) -> None:
         raise Retry(0, charge=False)
 
 
+@job(queue="default", keep_result_s=60)
+async def quick(_: Context) -> None:
+    """Do nothing."""
+
+
+IN_TIME: list[dict[str, Any]] = [{"deadline_s": 2.5}, {"start_within_s": 2.5}]
+LATE: list[dict[str, Any]] = [{"deadline_s": 0.05}, {"start_within_s": 0.02}]
 _runs: list[str] = []
 _may_end: list[bool] = []
 
@@ -95,3 +102,26 @@ async def test_job_that_asks_to_run_again_after_the_clock_was_set_back_is_due_at
         await poll_now(one)
         _may_end.append(True)
         await eventually(lambda: len(_runs) == 2)
+
+
+@pytest.mark.parametrize("ahead_s", [-5, 5])
+async def test_deadline_is_by_the_clock_of_redis(
+    server: RedisServer, clock: WallClock, ahead_s: int
+) -> None:
+    """What is in time by it starts, and nothing else does, though other clocks are 5 s apart."""
+    clock.set(ahead_s)
+    client = connect(server.url)
+    in_time = [await quick.options(**limit).enqueue() for limit in IN_TIME]
+    late = [await quick.options(delay_s=0.001, **limit).enqueue() for limit in LATE]
+    seconds, micros = await client.time()
+    now_ms = seconds * 1000 + micros / 1000
+    [body, *_] = await client.mget(f"arq:job:{in_time[0].id}")
+    assert abs(int(body.rpartition(b":")[2][:-1]) - now_ms - 2500) < 1000
+    await asyncio.sleep(0.1)
+    async with working(server.url, quick):
+        for handle in in_time:
+            await handle.result(timeout_s=10)
+        for handle in late:
+            with pytest.raises(JobExpiredError):
+                await handle.result(timeout_s=10)
+    await client.aclose()

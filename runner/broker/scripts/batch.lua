@@ -213,7 +213,7 @@ end
 
 -- How many of the jobs that are to be struck off were not counted as they ended.
 local function uncounted(struck)
-  local waiting, of_state = 0, { total = 1, done = -1, dead = -1, aborted = -1, failed = -1 }
+  local waiting, of_state = 0, { total = 1, done = -1, dead = -1, aborted = -1, failed = -1, expired = -1 }
   local counts = redis.call('HGETALL', key)
   for i = 1, #counts, 2 do
     local sign = of_state[string.match(counts[i], '|(%l+)$')]

@@ -11,7 +11,7 @@ local function is_random(id)
   end
   local key = base .. 'job:' .. id
   local ends = redis.call('TYPE', key).ok == 'string' and redis.call('GETRANGE', key, -40, -1) or ''
-  return not string.find(ends, '"n":"%x+"}$')
+  return not (string.find(ends, '"n":"%x+"}$') or string.find(ends, '"n":"%x+","x":%d+}$'))
 end
 
 local function carry_over(queue, from, to)

@@ -30,20 +30,34 @@ if entries then
   return 1
 end
 
-local function taken(id, body, mode, has_key)
+-- The body with the time until which an attempt may start, by Redis's clock.
+local function with_deadline(body, ms)
+  return ms == '' and body or string.sub(body, 1, -2) .. string.format(',"x":%.0f}', now + tonumber(ms))
+end
+
+-- Whether the body that is there is the one of this call.
+local function is_own(found, body, ms)
+  if found == body or ms == '' or not found then
+    return found == body
+  end
+  local start = string.sub(body, 1, -2) .. ',"x":'
+  return string.sub(found, 1, #start) == start and string.find(string.sub(found, #start + 1), '^%d+}$') ~= nil
+end
+
+local function taken(id, body, mode, has_key, ms)
   if mode == 'new' then
     -- A fresh random id is new, unless this very call was made before, and the job may have run since, or have got the
     -- body of a later call with its key.
     local there = redis.call('MGET', job .. id, base .. 'result:' .. id)
-    return (there[1] or there[2]) and true or false, has_key or not there[1] or there[1] == body
+    return (there[1] or there[2]) and true or false, has_key or not there[1] or is_own(there[1], body, ms)
   end
   local found = redis.call('GET', job .. id)
   if found then
-    return true, found == body
+    return true, is_own(found, body, ms)
   end
   -- This very call may have been made before, and the job may have died since.
   local dead_id = redis.call('HGET', queue .. ':died', id)
-  if dead_id and redis.call('GET', job .. dead_id) == body then
+  if dead_id and is_own(redis.call('GET', job .. dead_id), body, ms) then
     return true, true
   end
   if mode == 'arq' then
@@ -86,8 +100,8 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
   local id, body, mode = ARGV[at + JOB.id], ARGV[at + JOB.body], ARGV[at + JOB.mode]
   local due, delay, expires = ARGV[at + JOB.due_ms], ARGV[at + JOB.delay_ms], ARGV[at + JOB.expires_ms]
   local batch, spent = ARGV[at + JOB.batch], ARGV[at + JOB.spent]
-  local rule = ARGV[at + JOB.unique]
-  local present, repeated = taken(id, body, mode, rule ~= '')
+  local rule, deadline = ARGV[at + JOB.unique], ARGV[at + JOB.deadline_ms]
+  local present, repeated = taken(id, body, mode, rule ~= '', deadline)
   if present then
     replies[#replies + 1] = repeated and 1 or 0
   elseif batch ~= '' and is_cancelled(batch) then
@@ -103,6 +117,7 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
     elseif delay ~= '' then
       score = now + tonumber(delay)
     end
+    body = with_deadline(body, deadline)
     local held_by, place = nil, ''
     if rule ~= '' then
       held_by, score, place = ask_key(queue, name, id, body, mode, batch, rule, score, now)

@@ -67,6 +67,9 @@ class NewJob(NamedTuple):
         "'dead' if a dead job holds it, too; for how many ms it is held after the job is done; for "
         "how many ms at most it is rescheduled; its job's name",
     ] = ""
+    deadline_ms: Annotated[
+        Number, "from now until no attempt starts any more: its body says when, as `x`"
+    ] = ""
 
 
 class ClaimHead(NamedTuple):
@@ -155,10 +158,10 @@ class FullOutcome(NamedTuple):
     kind: Annotated[
         str,
         "'done', 'retry', 'dead', 'release', 'abort', 'fail' (it failed, and is neither retried "
-        "nor dead), 'unclaim' (it was not started), 'park' (it cannot run in this worker, and "
-        "waits outside the queue for one that knows it), or 'offer' (it still "
-        "runs: another worker may claim it, and no crash is counted; until then its holder may "
-        "settle it)",
+        "nor dead), 'expire' (it was too late to start it), 'unclaim' (it was not started), 'park' "
+        "(it cannot run in this worker, and waits outside the queue for one that knows it), or "
+        "'offer' (it still runs: another worker may claim it, and no crash is counted; until then "
+        "its holder may settle it)",
     ]
     id: Annotated[Text, "the job's id"]
     token: Annotated[str, "of its claim"]

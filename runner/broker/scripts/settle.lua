@@ -64,6 +64,8 @@ end
 -- Outcomes with which a job goes back, and how many attempts they add to those that failed before.
 local goes_back = { offer = 0, park = 0, release = 0, retry = 1, unclaim = 0 }
 
+local ended_as = { abort = 'aborted', done = 'done', expire = 'expired', fail = 'failed' }
+
 -- A stock arq worker counts its attempt as it begins. So if more attempts than *failed* are counted, it has run the job
 -- since the lease lapsed, and put it back.
 local function holds(i, token, kind, failed)
@@ -174,13 +176,13 @@ for i = short + 1, #ids do
     ready = ready + 1
   else
     settled[id] = true
-    if kind == 'done' or kind == 'abort' or kind == 'fail' then
+    if kind == 'done' or kind == 'abort' or kind == 'fail' or kind == 'expire' then
       if kind == 'abort' then
         has_started(token, id)
       end
       finish(i, id, ms, result)
       more_in_use()
-      gone(queue, name, id, batch, kind == 'done' and 'done' or kind == 'abort' and 'aborted' or 'failed', nil, entry)
+      gone(queue, name, id, batch, ended_as[kind], nil, entry)
     elseif kind == 'retry' then
       redis.call('RPUSH', base .. 'history:' .. id, entry)
       redis.call('SET', retry .. id, spent)
