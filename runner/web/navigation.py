@@ -75,6 +75,7 @@ KEYS: Sequence[tuple[str, Sequence[Row]]] = (
             ("Its jobs", ("enter",)),
             ("Open all tracebacks", ("o",)),
             ("Copy the id, the error", ("c", "⇧c")),
+            ("Its run", ("u",)),
         ),
     ),
 )

@@ -61,6 +61,7 @@ const DOES = {
   r: (at) => act("run", at),
   d: (at) => act("delete", at),
   o: () => { for (const one of document.querySelectorAll("main details")) one.open = true; },
+  u: () => document.querySelector("[data-run]")?.click(),
   c: () => document.querySelector("[data-copy=id]")?.click(),
   C: () => document.querySelector("[data-copy=error]")?.click(),
 };
