@@ -22,6 +22,7 @@ _TIME_DIGITS: Final = 12
 """Of a trace that began with a job, the first digits: when that was enqueued, Unix ms."""
 
 
+@lru_cache(maxsize=256)
 def trace_id(traceparent: str | None) -> str | None:
     """Return the trace id of a W3C traceparent, None if it is invalid."""
     found = _TRACEPARENT.match(traceparent) if traceparent else None

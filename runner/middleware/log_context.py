@@ -27,7 +27,7 @@ _MESSAGE_CHARACTERS = 2_000
 _READ_CHARACTERS = 2 * _MESSAGE_CHARACTERS
 
 
-def _variable(name: str) -> ContextVar[Any]:
+def bound_variable(name: str) -> ContextVar[Any]:
     """Return structlog's variable for *name*; `bind_contextvars` would set the same one."""
     token = structlog.contextvars.bind_contextvars(**{name: None})[name]
     structlog.contextvars.reset_contextvars(**{name: token})
@@ -36,7 +36,7 @@ def _variable(name: str) -> ContextVar[Any]:
 
 
 _job_id, _job_name, _queue, _attempt = _variables = tuple(
-    _variable(name) for name in ("job_id", "job_name", "queue", "attempt")
+    bound_variable(name) for name in ("job_id", "job_name", "queue", "attempt")
 )
 
 

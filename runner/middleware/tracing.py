@@ -19,6 +19,7 @@ from runner.codec import ErrorRecord
 from runner.ending import Kind
 from runner.enqueue import current_trace
 from runner.lineage import trace_id
+from runner.middleware.log_context import bound_variable
 from runner.redaction import hiding
 
 if TYPE_CHECKING:
@@ -29,11 +30,18 @@ if TYPE_CHECKING:
     from runner.middleware import Handler
 
 
+_trace_id = bound_variable("trace_id")
+
+
 def tracing(ctx: Context, call_next: Handler, /) -> Awaitable[Any]:
     """Continue the trace that the job was enqueued with, if any."""
-    if ctx.trace is None and "opentelemetry.trace" not in sys.modules:
-        return call_next(ctx)
-    return _traced(ctx, call_next)
+    if "opentelemetry.trace" in sys.modules or (ctx.trace is not None and ctx.board is None):
+        return _traced(ctx, call_next)
+    if ctx.trace is not None and (found := trace_id(ctx.trace)) is not None:
+        # In a worker each attempt has its own task, which has the trace, and the binding ends with
+        # it: a coroutine around the job would cost ten times as much.
+        _trace_id.set(found)
+    return call_next(ctx)
 
 
 async def _traced(ctx: Context, call_next: Handler) -> Any:
