@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from runner import JobExpiredError, Unique
+from runner.admin import Admin
 from runner.broker import keys
 from tests.browser.site import Gate, Site, sync_channel
 
@@ -87,3 +90,42 @@ def test_ended_jobs_in_the_dark_and_on_a_phone(page: Page, site: Site, picture: 
     page.goto("/jobs?state=done")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     picture(page, "jobs-done-phone")
+
+
+async def _late(site: Site) -> str:
+    admin, key = Admin(site.redis), keys.ARQ.queue_key("default")
+    await admin.pause("default")
+    late = await sync_channel.options(start_within_s=5).enqueue("UC2")
+    await site.redis.zincrby(key, -60_000, late.id)
+    await admin.resume("default")
+    with suppress(JobExpiredError):
+        await late.result(timeout_s=20)
+    return late.id
+
+
+def test_job_says_who_has_its_unique_key_and_how_late_it_was(
+    page: Page, site: Site, picture: Camera
+) -> None:
+    """The one that runs, the one that waits for it, and one that expired before it could start."""
+    only = Unique(by=("channel_id",), on_conflict="after")
+    unique = sync_channel.options(unique=only, deadline_s=3600)
+    first = site.do(unique.enqueue("UC1"))
+    page.goto(f"/jobs/default/{first.id}")
+    expect(page.locator("#state")).to_contain_text("running")
+    following = site.do(unique.enqueue("UC1", note="comes next"))
+    late_id = site.do(_late(site))
+    page.goto(f"/jobs/default/{following.id}")
+    expect(page.locator("#why")).to_contain_text(f"waits until the job {first.id}")
+    expect(page.locator("#facts")).to_contain_text("Deadline")
+    picture(page, "job-waiting")
+    page.locator("#facts").get_by_role("link", name=first.id).click()
+    expect(page.locator("#facts")).to_contain_text("held by this job")
+    expect(page.locator("#facts")).to_contain_text("comes next")
+    page.goto("/jobs?state=waiting")
+    expect(page.locator("table.jobs tbody tr")).to_have_count(1)
+    page.goto(f"/jobs/default/{late_id}")
+    expect(page.locator("#state")).to_contain_text("expired")
+    expect(page.locator("#why")).to_contain_text("to start within 5 s of when it was due")
+    picture(page, "job-expired")
+    Gate.opened.set()
+    site.do(following.result(timeout_s=20))
