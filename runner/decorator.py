@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -71,7 +72,7 @@ class Job(JobDefinition, Generic[P, R]):
         with suppress(NotYetError):
             self.prepare()
 
-    @property
+    @cached_property
     def _bound(self) -> BoundJob[P, R]:
         own = self.options_of_worker
         return BoundJob(
@@ -372,14 +373,14 @@ class BoundJob(Generic[P, R]):
     ) -> Enqueue:
         job_id = job_id or self._job_id or chance.new_id()
         request = Enqueue(
-            queue=self.queue,
-            job_id=job_id,
-            name=self.job.name,
-            args=checked_args,
-            kwargs=checked_kwargs,
-            due_ms=None if self._at is None else unix_ms(self._at),
-            delay_ms=None if self._delay_s is None else round(self._delay_s * 1000),
-            unique=self._job_id is not None,
+            self.queue,
+            job_id,
+            self.job.name,
+            checked_args,
+            checked_kwargs,
+            None if self._at is None else unix_ms(self._at),
+            None if self._delay_s is None else round(self._delay_s * 1000),
+            self._job_id is not None,
             copies=self._copies,
             job=self.job,
             only_one=self._unique,
