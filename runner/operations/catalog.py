@@ -48,12 +48,14 @@ class Catalog:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         *,
+        inputs: object = None,
         most: int = MOST_CHARACTERS,
     ) -> dict[str, Any]:
         """
         Arguments by name as JSON values, secrets replaced, long ones cut.
 
-        most: about how many characters all of them may have.
+        inputs: of a node of a flow, what it gets from others; the body has null in its place. most:
+        about how many characters all of them may have.
         """
         known = self.jobs.get(name, Known())
         names = known.parameters[: len(args)]
@@ -62,9 +64,21 @@ class Catalog:
             parameter or f"argument {place}": value
             for place, (parameter, value) in enumerate(zip_longest(names, args), 1)
         }
-        return redacted({**positional, **kwargs}, known.redact, most=most)
+        shown = redacted({**positional, **kwargs}, known.redact, most=most)
+        for one in inputs if isinstance(inputs, list) else ():
+            match one:
+                case [["a", int(place)], str(node), _] if 0 <= place < len(positional):
+                    shown[[*positional][place]] = _passed(node)
+                case [["k", str(parameter)], str(node), _] if parameter in kwargs:
+                    shown[parameter] = _passed(node)
+        return shown
 
     def result(self, name: str, value: Any) -> Any:
         """A job's result, redacted likewise."""
         known = self.jobs.get(name, Known())
         return redacted({"result": value}, known.redact - {"result"})["result"]
+
+
+def _passed(node: str) -> str:
+    """What stands for a result of another node, which was not written into the body."""
+    return f"(from node {node.rstrip('*')[:20]})"

@@ -422,7 +422,9 @@ def _view(
         queue=queue,
         state=state,
         name=_short(name),
-        arguments=catalog.arguments(name or "", args, kwargs),
+        arguments=catalog.arguments(
+            name or "", args, kwargs, inputs=envelope.inputs if envelope else result.value("in")
+        ),
         enqueued_at=enqueued_at,
         due_at=_due_at(queue, found, result),
         died_at=reader.moment(found.own.queue_key(queue) + keys.DEAD_SUFFIX, found.died_ms),

@@ -332,7 +332,11 @@ class _Reader:
             state=JobState.DONE,
             name=name or None,
             arguments=self.catalog.arguments(
-                name, args, kwargs if isinstance(kwargs, dict) else {}, most=_ARGUMENTS
+                name,
+                args,
+                kwargs if isinstance(kwargs, dict) else {},
+                inputs=result.value("in"),
+                most=_ARGUMENTS,
             ),
             enqueued_at=result.moment("et"),
             at=reader.moment(own.queue_key(self.queue) + keys.DONE_SUFFIX, one.score),
@@ -385,7 +389,7 @@ def _row(
     arguments: dict[str, Any] = {}
     if envelope is not None:
         name, args, kwargs = envelope.name, envelope.args, envelope.kwargs
-        arguments = catalog.arguments(name, args, kwargs, most=_ARGUMENTS)
+        arguments = catalog.arguments(name, args, kwargs, inputs=envelope.inputs, most=_ARGUMENTS)
     return Row(
         job_id=shown_id(member),
         queue=queue,

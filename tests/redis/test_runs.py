@@ -16,6 +16,7 @@ from runner.enqueue import current_trace
 from runner.operations.actions import Operator
 from runner.operations.batches import batches
 from runner.operations.catalog import Catalog
+from runner.operations.job import job as look_at
 from runner.operations.runs import Runs
 from runner.operations.session import OperatorSession
 from runner.telemetry.job_log import KeepLines
@@ -214,6 +215,9 @@ async def test_batch_and_flow_are_runs(redis: QueueClient, redis_url: str) -> No
     assert by_id["f1:3"].led_by in {"f1:1", "f1:2"}
     assert by_id["f1:3"].depth == 1
     assert (await _graph(redis, "f1:2")).batch_id == "f1"
+    view = await look_at(redis, QUEUE, "f1:3", CATALOG)
+    assert view is not None
+    assert view.arguments == {"one": "(from node 1)", "two": "(from node 2)"}
     page = await batches(redis)
     assert {(one.batch_id, one.state, one.ended_at is None) for one in page.rows} == {
         ("f1", "ended", False),
