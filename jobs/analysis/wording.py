@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import Platform
+from jobs.channel.words import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-_NOUNS = {Platform.YOUTUBE: "video", Platform.PODCAST: "episode", Platform.STREAM: "stream"}
+_NOUNS = {
+    Platform.YOUTUBE: "video",
+    Platform.PODCAST: "episode",
+    Platform.STREAM: "stream",
+    Platform.TIKTOK: "video",
+    Platform.INSTAGRAM: "post",
+    Platform.FACEBOOK: "post",
+}
 _EXACT_BELOW = 10_000
 _DECIMALS_BELOW = 10
 _MINUTE = 60
@@ -24,13 +32,13 @@ _MINUS = "−"
 
 
 def noun(platform: Platform) -> str:
-    """Return what *platform* calls one item: video, episode, stream or item."""
+    """Return what *platform* calls one item: video, episode, stream, post or item."""
     return _NOUNS.get(platform, "item")
 
 
 def audience(platform: Platform) -> str:
     """Return what *platform* calls those who follow a channel: on Twitch, subscribers pay."""
-    return "Followers" if platform is Platform.STREAM else "Subscribers"
+    return spoken("Subscribers", platform)
 
 
 def number(value: float) -> str:

@@ -35,6 +35,9 @@ class Platform(StrEnum):
     YOUTUBE = "youtube"
     PODCAST = "podcast"
     STREAM = "stream"
+    TIKTOK = "tiktok"
+    INSTAGRAM = "instagram"
+    FACEBOOK = "facebook"
     OTHER = "other"
 
 

@@ -10,6 +10,8 @@ from jobs.channel.records import Platform
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FOLLOWED: Final = {"subscribers": "followers", "subscriber": "follower"}
+
 WORDS: Final[Mapping[Platform, Mapping[str, str]]] = {
     Platform.PODCAST: {
         "views": "downloads",
@@ -19,12 +21,10 @@ WORDS: Final[Mapping[Platform, Mapping[str, str]]] = {
         "items": "episodes",
         "item": "episode",
     },
-    Platform.STREAM: {
-        "subscribers": "followers",
-        "subscriber": "follower",
-        "items": "streams",
-        "item": "stream",
-    },
+    Platform.STREAM: {**_FOLLOWED, "items": "streams", "item": "stream"},
+    Platform.TIKTOK: {**_FOLLOWED, "items": "videos", "item": "video"},
+    Platform.INSTAGRAM: {**_FOLLOWED, "items": "posts", "item": "post"},
+    Platform.FACEBOOK: {**_FOLLOWED, "items": "posts", "item": "post"},
 }
 """On Twitch a subscriber pays; a podcast's file is downloaded, whether or not anybody listens."""
 

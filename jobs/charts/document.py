@@ -40,7 +40,14 @@ if TYPE_CHECKING:
 FIRST = 3
 """So many sentences of each kind are on the first page; the others follow the first chart."""
 
-PLATFORMS = {Platform.YOUTUBE: "YouTube", Platform.PODCAST: "Podcast", Platform.STREAM: "Streams"}
+PLATFORMS = {
+    Platform.YOUTUBE: "YouTube",
+    Platform.PODCAST: "Podcast",
+    Platform.STREAM: "Streams",
+    Platform.TIKTOK: "TikTok",
+    Platform.INSTAGRAM: "Instagram",
+    Platform.FACEBOOK: "Facebook",
+}
 
 
 class Advised(Protocol):

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from jobs.store import ChannelStore, StoredAnalysis, StoredChart, StoredRecommendation
 
 
+_MOST_NAMED = 2
+"""So many sources fit into the foot of a page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What one rendering needs from the store: of the report, or with *chart* of that chart."""
@@ -196,7 +200,9 @@ def render(
 def source_note(sources: Sequence[SourceRef]) -> str:
     """Return where the data comes from: names of files and addresses, without local paths."""
     names = list(dict.fromkeys(_name(source) for source in sources))
-    return f"Source: {', '.join(names)}" if names else ""
+    more = len(names) - _MOST_NAMED
+    shown = ", ".join(names if more <= 1 else names[:_MOST_NAMED])
+    return f"Source: {shown}{f' and {more} more' if more > 1 else ''}" if names else ""
 
 
 def _name(source: SourceRef) -> str:

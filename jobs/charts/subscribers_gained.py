@@ -25,8 +25,15 @@ _TABLE_ROWS = 28
 
 
 def subscribers_gained(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
-    """Draw the sum since the first known day; None under three days, or without a change."""
+    """
+    Draw the sum since the first known day; None under three days, or without a change.
+
+    An exact counter of subscribers shows the same, and is drawn instead.
+    """
     if not (analysis.growth.present and analysis.growth.gained.present):
+        return None
+    counter = analysis.growth.subscribers
+    if counter.present and counter.resolution == 1:
         return None
     found = analysis.growth.gained
     daily = channel_gains(data, "subscribers")

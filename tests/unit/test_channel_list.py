@@ -12,10 +12,10 @@ from runner.commands.tables import Table
 COUNTERS = (9_000, 8_000_000, 700)
 
 
-def listed(*platforms: Platform) -> list[str]:
+def listed(*platforms: Platform, items: int = 60) -> list[str]:
     """Return the lines of a list of one channel of each of *platforms*."""
     found = [
-        ChannelOverview(ChannelRecord(each, each, each), 60, ChannelSync(), COUNTERS)
+        ChannelOverview(ChannelRecord(each, each, each), items, ChannelSync(), COUNTERS)
         for each in platforms
     ]
     return list(Table(columns(found), found).lines(None))
@@ -27,6 +27,8 @@ def listed(*platforms: Platform) -> list[str]:
         (Platform.YOUTUBE, ("items", "subscribers", "views, 7 d")),
         (Platform.PODCAST, ("episodes", "subscribers", "downloads, 7 d")),
         (Platform.STREAM, ("streams", "followers", "views, 7 d")),
+        (Platform.TIKTOK, ("videos", "followers", "views, 7 d")),
+        (Platform.INSTAGRAM, ("posts", "followers", "views, 7 d")),
     ],
 )
 def test_a_list_of_one_platform_has_its_headings(
@@ -45,3 +47,6 @@ def test_a_list_of_several_has_their_words_in_the_rows() -> None:
     assert "followers" not in rows[0] + rows[1]
     assert "+700 downloads" in rows[1]
     assert "9,000 followers" in rows[2]
+    _, *rows = listed(Platform.YOUTUBE, Platform.PODCAST, items=1)
+    assert "1 episode " in rows[1]
+    assert "item" not in rows[0]

@@ -85,8 +85,9 @@ def columns(found: Sequence[ChannelOverview]) -> list[Column]:
 
 def _named(value: str, name: str, platform: Platform) -> str:
     """Return *value* with the platform's own word behind it, where that is not *name*."""
-    own = spoken(name, platform)
-    return value if own == name or value == NOTHING else f"{value} {own}"
+    ours = name.removesuffix("s") if value.lstrip("+-") == "1" else name
+    own = spoken(ours, platform)
+    return value if own == ours or value == NOTHING else f"{value} {own}"
 
 
 def _as_object(one: ChannelOverview) -> dict[str, Any]:

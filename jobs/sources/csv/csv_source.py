@@ -368,8 +368,12 @@ def _joined(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 
 
 def _undated_at(text: Text, files: FactFiles) -> datetime:
+    place = PurePath(text.location)
+    made_at = times.made_in_name(place.name) or times.made_in_name(place.parent.name)
+    newest = files.summary.last_published_at
     return (
         times.from_name(text.name)
+        or (made_at if made_at and not (newest and newest > made_at) else None)
         or text.fetched_at
         or files.summary.last_published_at
         or _end_of_year(text)

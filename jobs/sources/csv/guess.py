@@ -13,6 +13,7 @@ from itertools import islice, pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from jobs.channel.records import Platform
 from jobs.channel.text import one_line
 from jobs.sources.csv.layout import COUNTERS, GAINS
 from jobs.sources.csv.names import renamed
@@ -194,7 +195,7 @@ def _written(
     title = PurePath(text.name.removesuffix(".gz")).stem
     lines = [
         f"name = {_quoted(title)}",
-        f'platform = "{"youtube" if on_youtube else "other"}"  # or youtube, podcast, stream',
+        f'platform = "{"youtube" if on_youtube else "other"}"  # or {", ".join(Platform)}',
         *([f"header_row = {text.header.line}"] if text.header.line > 1 else []),
         "",
         "[columns]",

@@ -23,6 +23,7 @@ OWN_FORMS = frozenset({"iso", "DD.MM", "YY.DD.MM"})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
 _DAY_AND_MONTH = re.compile(r"(\d{1,2})\.(\d{1,2})", re.ASCII)
 _DATE_IN_NAME = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
+_SECOND_IN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_(\d{10})(?:\d{3})?(?!\d)", re.ASCII)
 _YEAR_IN_NAME = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)", re.ASCII)
 _IN_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2})[:_-]?(\d{2})[:_-]?(\d{2})Z", re.ASCII)
 
@@ -81,6 +82,12 @@ def date_in_name(name: str) -> date | None:
     found = _DATE_IN_NAME.search(name)
     time = from_iso8601(found[0]) if found else None
     return None if time is None else time.date()
+
+
+def made_in_name(name: str) -> datetime | None:
+    """Find the second at which an archive was made, behind a day: `Overview_2025-08-28_1756…`."""
+    found = _SECOND_IN_NAME.search(name)
+    return sane(datetime.fromtimestamp(int(found[1]), UTC)) if found else None
 
 
 def from_parts(parts: struct_time | None) -> datetime | None:

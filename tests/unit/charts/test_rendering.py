@@ -88,3 +88,12 @@ async def test_rendering_names_the_formats_there_are(store: ChannelStore) -> Non
 def test_rendering_names_sources_without_secrets(location: str, kind: str, note: str) -> None:
     """Neither a password nor a path of this machine goes to a client."""
     assert rendering.source_note([SourceRef(kind, location)] * 2) == note
+
+
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [("ab", "Source: a, b"), ("abc", "Source: a, b, c"), ("abcd", "Source: a, b and 2 more")],
+)
+def test_many_sources_are_counted(files: str, note: str) -> None:
+    """The foot of a page has room for a few."""
+    assert rendering.source_note([SourceRef("csv", f"/data/{each}") for each in files]) == note

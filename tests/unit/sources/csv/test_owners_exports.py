@@ -98,7 +98,7 @@ async def test_metas_days_count_what_their_title_says(write: Write) -> None:
 
 async def test_tiktoks_archives_are_one_channel(write: Write) -> None:
     """Their names have whose they are and the first day, which dates without a year follow."""
-    stamp = "2025-11-20_1763596800_baker"
+    stamp = "2025-11-20_1767571200_baker"
     texts = {
         f"Overview_{stamp}/Overview.csv": "Date,Video views,Profile views,Net growth\n"
         "30 December,5,1,2\n31 December,7,1,-1\n1 January,9,1,0\n",
@@ -115,6 +115,7 @@ async def test_tiktoks_archives_are_one_channel(write: Write) -> None:
         (readings[0].channel.id, "baker")
     }
     content, overview, viewers = readings
+    assert {f"{each.observed_at:%Y-%m-%d}" for each in content.item_snapshots} == {"2026-01-05"}
     assert [f"{each.published_at:%Y-%m-%d}" for each in content.items] == [
         "2026-01-03",
         "2025-11-21",
