@@ -18,6 +18,7 @@ from jobs.charts import story
 from jobs.charts.answers import NO_EVIDENCE
 from jobs.charts.answers import answers as draw_answers
 from jobs.charts.chart import reading, table, undrawn
+from jobs.charts.cohort import cohort_sentence
 from jobs.charts.headline import headline
 from jobs.charts.key_figures import KeyFigure, key_figures
 from jobs.charts.making import made
@@ -174,6 +175,7 @@ def compose(
     *,
     answers: Sequence[Mapping[str, Any]] = (),
     similar: Mapping[str, Any] | None = None,
+    peers: Sequence[Mapping[str, Any]] = (),
     source_note: str = "",
     today: date | None = None,
 ) -> Document:
@@ -181,8 +183,9 @@ def compose(
     Write the report.
 
     *answers* are the outcomes of all subjects examined, *similar* the similar channels (both as
-    stored), *source_note* says where the data comes from, *today* is the day of the report, beside
-    which data may be old. The same arguments give the same document: it depends on no clock.
+    stored), *peers* what their newest reports say first, *source_note* says where the data comes
+    from, *today* is the day of the report, beside which data may be old. The same arguments give
+    the same document: it depends on no clock.
     """
     platform = analysis.platform
 
@@ -204,7 +207,7 @@ def compose(
         as_of=coverage.last_at if coverage.present else None,
         thing=noun(analysis.platform),
         key_figures=[_said(one, platform) for one in key_figures(analysis)],
-        what_changed=say(what_changed(analysis)),
+        what_changed=say(_changed(analysis, peers)),
         why_it_matters=say(story.why_it_matters(analysis)),
         advice=[
             *(_advice(each, platform) for each in recommendations),
@@ -223,6 +226,14 @@ def compose(
         reach=spoken("Views", platform),
         most_viewed=spoken(f"The most viewed {noun(platform)}s", platform),
     )
+
+
+def _changed(analysis: ChannelAnalysis, peers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What changed, and on the first page where the channel stands among similar ones."""
+    sentences = what_changed(analysis)
+    if beside := cohort_sentence(analysis, peers):
+        sentences.insert(min(FIRST - 1, len(sentences)), beside)
+    return sentences
 
 
 def _links(analysis: ChannelAnalysis) -> dict[str, str]:

@@ -51,6 +51,7 @@ class Request:
     source_note: str
     chart: StoredChart | None
     today: date
+    peers: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,19 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
             "it is not in the store",
             f"there are {', '.join(each.key for each in charts) or 'none'}",
         )
+    similar = await store.profiles.similar(channel.id)
+    peers = [one["channel_id"] for one in (similar or {}).get("nearest", [])]
     return Request(
         channel=channel,
         analysis=_read(stored),
         charts=charts,
         recommendations=await store.analyses.recommendations(analysis_id),
         answers=(await store.analyses.answers(analysis_id) or {}).get("subjects", []),
-        similar=await store.profiles.similar(channel.id),
+        similar=similar,
         source_note=source_note(await store.channels.sources_of(channel.id)),
         chart=chart,
         today=datetime.now(UTC).date(),
+        peers=[said for _, said in (await store.renderings.summaries_of(peers)).values()],
     )
 
 
@@ -183,6 +187,7 @@ def render(
         request.charts,
         request.recommendations,
         answers=request.answers,
+        peers=request.peers,
         similar=request.similar,
         source_note=request.source_note,
         today=request.today,
