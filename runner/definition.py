@@ -150,7 +150,7 @@ class JobDefinition:
 
     def by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return arguments by the names of their parameters."""
-        names = list(inspect.signature(self.coroutine).parameters)[1 : len(args) + 1]
+        names = self._names[: len(args)]
         # zip_longest: a body from another client may have more arguments than there are parameters.
         positional = {
             name or f"argument {place}": value
@@ -202,6 +202,11 @@ class JobDefinition:
                 "call, and what is sealed opens in its own job alone: use 'skip' or 'raise'"
             )
         return None
+
+    @functools.cached_property
+    def _names(self) -> tuple[str, ...]:
+        """The names of all its parameters behind the Context, in their order."""
+        return tuple(inspect.signature(self.coroutine).parameters)[1:]
 
     @functools.cached_property
     def parameter_names(self) -> tuple[str, ...]:

@@ -114,9 +114,13 @@ class Enqueue:
         if job is None:
             written = dict(enumerate(fields["a"], 1)) | fields["k"]
             return self.only_one.key(queue, self.name, {}, written)
-        given = job.defaults | job.by_name(self.args, self.kwargs)
-        defaults = json.loads(to_json(job.defaults, fallback=_no_json))
-        written = defaults | job.by_name(fields["a"], fields["k"])
+        given, written = (
+            job.by_name(self.args, self.kwargs),
+            job.by_name(fields["a"], fields["k"]),
+        )
+        if job.defaults:
+            given = job.defaults | given
+            written = json.loads(to_json(job.defaults, fallback=_no_json)) | written
         return self.only_one.key(queue, self.name, given, written)
 
 
