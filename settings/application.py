@@ -30,7 +30,7 @@ _COMMANDS = (
     LazyCommand(
         "channels",
         "jobs.commands.channels.channels:channels",
-        "Add, list, show, sync, schedule, rename and remove the channels of the store.",
+        "Add, list, show, sync, schedule, rename, set and remove the channels of the store.",
     ),
     LazyCommand(
         "report",
