@@ -76,6 +76,7 @@ Our own keys beside it, each absent while empty:
 | `arq:revoked:<token>` | string | a claim that was given up, and must not take anything when it arrives late | an hour |
 | `arq:polls` | hash | queue → time of its last poll, Unix ms | for good |
 | `arq:poll:<group>` | string | time of the last poll of the workers that poll the same, Unix ms | a day |
+| `arq:poll:<group>:again` | string | the same | a day |
 | `arq:aside:<ms>:<key>` | any | what stood at that key, and was none of ours | 30 days; the last thousand |
 | `arq:aside` | sorted set | the names of those keys by when they were set aside, Unix ms | as those |
 | `arq:aside-untold` | list | `<type>|<name>` of those that no worker has logged | until the next heartbeat |

@@ -82,7 +82,7 @@ class Turns:
         self._is_elected = bool(election.is_elected)
         if not self._is_elected:
             return
-        await self._attempt(election.set_back_ms)
+        await self._attempt(election)
 
     async def run(self) -> None:
         """Take every turn from the next one on, until the worker is to stop."""
@@ -95,12 +95,12 @@ class Turns:
         base = keys.of(self._redis).base
         return Election(*await self._redis.eval(ELECT, 2, self._key, base, *head))  # type: ignore[misc,arg-type]
 
-    async def _attempt(self, set_back_ms: int) -> None:
+    async def _attempt(self, election: Election) -> None:
         """Poll within its time. What goes wrong is logged, and the next poll makes up for it."""
         try:
             async with asyncio.timeout(self._limit_s):
-                if set_back_ms:
-                    await self._follow_clock(await self._confirmed(set_back_ms))
+                if election.set_back_ms:
+                    await self._follow_clock(await self._confirmed(election))
                 await self._poller.poll()
         except TimeoutError:
             _log.warning("poll cut off after its time; the next one goes on", limit_s=self._limit_s)
@@ -131,9 +131,9 @@ class Turns:
         waits = [(one.next_after(now) - now).total_seconds() for one in self._poller.schedule]
         return min(waits, default=float("inf"))
 
-    async def _confirmed(self, set_back_ms: int) -> int:
+    async def _confirmed(self, election: Election) -> int:
         """
-        Return how far the clock was set back at most, as the polls of each queue have it.
+        Return how far the clock was set back at most, as it was noted again or each queue has it.
 
         What stands at one key alone may be anybody's, and would make all scheduled jobs due.
         """
@@ -141,8 +141,9 @@ class Turns:
             pipe.hmget(keys.of(self._redis).polls, list(self._queues))
             [noted] = await answers(pipe)
         polls = Reader().known(noted, [])
-        ahead_ms = max((count_of(ms) or 0 for ms in polls), default=0) - self._clock.now_ms()
-        return min(set_back_ms, ahead_ms + self._interval_ms) if ahead_ms > 0 else 0
+        noted_ms = [election.noted_ms, *(count_of(ms) or 0 for ms in polls)]
+        ahead_ms = max(noted_ms) - self._clock.now_ms()
+        return min(election.set_back_ms, ahead_ms + self._interval_ms) if ahead_ms > 0 else 0
 
     async def _follow_clock(self, set_back_ms: int) -> None:
         """Let jobs come due that stand in the future since Redis's clock was set back."""

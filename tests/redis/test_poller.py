@@ -378,9 +378,8 @@ async def test_clock_of_redis_that_was_set_back_holds_up_no_ready_job(
     later = (await tidy.enqueue(days=10)).id
     await redis.zadd(QUEUE, {later: hour_ahead_ms + 7_200_000})
     async with working(redis_url, tidy, poll_interval_s=60.0, lease_s=0.6) as one:
-        polls = [key async for key in redis.scan_iter(keys.ARQ.poll_prefix + "*")]
-        await redis.set(polls[0], hour_ahead_ms)
-        await redis.hset(keys.ARQ.polls, "default", hour_ahead_ms)  # type: ignore[misc]
+        async for key in redis.scan_iter(keys.ARQ.poll_prefix + "*"):
+            await redis.set(key, hour_ahead_ms)
         assert await _waiting(redis) == [*order, held, later]
         await poll_now(one)
         await eventually(lambda: _at_least(_tidied, 4))

@@ -66,6 +66,22 @@ async def test_unanswered_claim_is_not_put_back_once_stock_arq_has_its_job(
     assert not await redis.hexists(KEY + keys.RUNNING_SUFFIX, "j1")  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("mark", [OURS, "1", None])
+async def test_lapsed_job_is_put_back_in_the_millisecond_in_which_its_mark_ends(
+    redis: QueueClient, mark: str | None
+) -> None:
+    """The mark of its own claim outlives the lease by less; a stock worker that has it runs it."""
+    await _put(redis, running=f"{OURS}|1.0")
+    if mark is not None:
+        await redis.set(MARK, mark)
+
+    back = await redis.eval(RECOVER, 2, KEY, keys.ARQ.base, *RecoverHead(), "j1")  # type: ignore[misc]
+
+    assert back == (mark != "1")
+    assert await redis.hexists(KEY + keys.RUNNING_SUFFIX, "j1") == (mark == "1")  # type: ignore[misc]
+    assert await redis.get(MARK) != OURS.encode()
+
+
 @pytest.mark.parametrize("kind", ["unclaim", "release", "offer", "retry"])
 async def test_job_that_stock_arq_ran_and_put_back_keeps_the_time_of_its_retry(
     redis: QueueClient, kind: str

@@ -50,6 +50,9 @@ class InLua(NamedTuple):
 
 
 IN_LUA: dict[str, InLua] = {
+    "poll-noted-once": InLua(
+        "elect", "local noted = whole(text_at(again)) or 0", "local noted = 0"
+    ),
     "fence-off": InLua("settle", "if mark == token then", "if true then"),
     "owner-not-compared": InLua(
         "settle",
@@ -175,10 +178,10 @@ IN_LUA: dict[str, InLua] = {
         "renew", "redis.call('ZADD', queue, 'XX', unpack(renewed))", "local _ = renewed"
     ),
     "repeated-enqueue-not-known": InLua(
-        "enqueue", "return true, found == body", "return true, false"
+        "enqueue", "return true, is_own(found, body, ms)", "return true, false"
     ),
     "dead-not-known-by-its-body": InLua(
-        "enqueue", "redis.call('GET', job .. dead_id) == body", "false"
+        "enqueue", "is_own(redis.call('GET', job .. dead_id), body, ms)", "false"
     ),
     "run-keeps-attempts": InLua(
         "admin", "redis.call('SET', base .. 'retry:' .. id, '0')", "local _ = id"

@@ -314,6 +314,21 @@ HISTORIES = {
         plant="stopped-by-an-error-of-a-stage",
         rule="a process ended by an error",
     ),
+    "a worker dies within its poll, and the clock that was ahead goes back": History(
+        _history(
+            JobPlan(number=7, at_s=2.998, steps=("ok",), takes_s=7.0, delay_s=0.5),
+            faults=(
+                Fault(at_s=12.873, kind="clock", who=0, for_s=1.768, what="-3600"),
+                Fault(at_s=8.296, kind="clock", who=0, for_s=19.136, what="3600"),
+                Fault(at_s=6.678, kind="crash_soon", who=0, for_s=2.713),
+            ),
+            seed=330058,
+            slots=3,
+        ),
+        met="clock",
+        plant="poll-noted-once",
+        rule="not all jobs came to an end",
+    ),
     "a start arrives while stock arq has the job": History(
         _with_stock_between("late_question"),
         met="late_question start",

@@ -382,6 +382,7 @@ class Election(NamedTuple):
     is_elected: Annotated[int, "1 if the worker that asked is to poll, otherwise 0"]
     next_in_ms: Annotated[int, "time until the next poll"]
     set_back_ms: Annotated[int, "how far before the last poll Redis's clock is now; usually 0"]
+    noted_ms: Annotated[int, "the time of the last poll as it was noted again, Unix ms; 0 if none"]
 
 
 class UnparkHead(NamedTuple):

@@ -46,6 +46,13 @@ local function put_back(id, owner, score)
   back = back + 1
 end
 
+-- Whether a stock arq worker runs it. The claim's own mark is no sign of life: it goes with the lease, but only a
+-- millisecond later, as Redis counts them, and whoever looks for the jobs of a lost worker looks no second time.
+local function is_elsewhere(id, owner)
+  local mark = text_at(base .. 'in-progress:' .. id)
+  return mark and mark ~= string.match(owner, '^[^|]*')
+end
+
 for at = HEAD.size + 1, #ARGV do
   local id = ARGV[at]
   local owner = redis.call('HGET', running, id)
@@ -61,7 +68,7 @@ for at = HEAD.size + 1, #ARGV do
           redis.call('HDEL', running, id)
         end
       end
-    elseif redis.call('EXISTS', base .. 'in-progress:' .. id) == 0 and not string.find(owner, '|offered', 1, true) then
+    elseif not string.find(owner, '|offered', 1, true) and not is_elsewhere(id, owner) then
       if not score then
         -- A stock arq worker has run it.
         redis.call('HDEL', running, id)
