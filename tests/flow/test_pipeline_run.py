@@ -31,7 +31,7 @@ COUNTS = {
     "dead",
     "rejected_rows",
 }
-MANY = 5
+MANY = 12
 
 # A dead worker's jobs run again within one lease: short, so that nobody waits for it here.
 SHORT_LEASE = {"RUNNER__LEASE_S": "8", "RUNNER__HEARTBEAT_S": "1", "RUNNER__BLOCKED_LIMIT_S": "6"}
