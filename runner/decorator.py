@@ -243,8 +243,9 @@ class BoundJob(Generic[P, R]):
         """Enqueue as `Job.enqueue` does, with these options."""
         request = self.request(args, kwargs)
         created = await transport().put(request)
-        if request.held_by is not None:
-            self._refuse_duplicates([request])
+        if request.held_by is None:
+            return JobHandle.of(request, created, self.job)
+        self._refuse_duplicates([request])
         return _handle(request, created, self.job)
 
     async def enqueue_many(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
@@ -402,7 +403,7 @@ class BoundJob(Generic[P, R]):
 def _handle(request: Enqueue, created: bool, job: Job[Any, R]) -> JobHandle[R]:  # noqa: FBT001 -- an answer
     """Return the handle of what was enqueued, or of what is there in its place."""
     if request.held_by is None:
-        return JobHandle(request.job_id, request.queue, created, job)
+        return JobHandle.of(request, created, job)
     return JobHandle(*request.held_by, created, job)
 
 
