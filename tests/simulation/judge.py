@@ -200,6 +200,8 @@ class Judge(Door):
         """A worker gives up a claim that was not answered before it claims again."""
         head = ClaimHead(*args[: len(ClaimHead._fields)])  # type: ignore[arg-type]  # as they came
         token, worker = cast("bytes", head.token), cast("bytes", head.worker_id)
+        if token in self.history.revoked:
+            return  # the worker sent it earlier, and has given it up
         before = self._unanswered.pop(worker, None)
         if before is not None and before not in self.history.revoked:
             self.fault("a claim without an answer was not given up", before.decode())
