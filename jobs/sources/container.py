@@ -30,8 +30,8 @@ _MOST_FILES = 1000
 _STEP_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-_CELL = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
-_LONGEST_CELL = 16
+_CELL = re.compile(rb"""\br\s{0,9}=\s{0,9}["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
+_LONGEST_CELL = 32
 _MOST_CELLS = 20_000_000
 """Half a gigabyte in the library's hands."""
 
@@ -112,7 +112,7 @@ def _check_cells(location: str, archive: zipfile.ZipFile) -> None:
             while chunk := file.read(_STEP_BYTES):
                 if cells := _CELL.findall(end + chunk):
                     letters, digits = zip(*cells, strict=True)
-                    columns.update(letters)
+                    columns.update(one.upper() for one in letters)
                     last_row = max(last_row, *map(int, digits))
                 end = chunk[-_LONGEST_CELL:]
         last = max(columns, key=lambda one: (len(one), one), default=b"").decode()
