@@ -28,6 +28,8 @@ EXIT_INTERRUPTED = 130
 
 _PROGRAM = "pipeline"
 
+_CANCEL_AGAIN_S = 0.5
+
 
 class TerminatedError(Exception):
     """SIGTERM came before the command had its own handler for it."""
@@ -74,9 +76,14 @@ def run_async(coroutine: Coroutine[Any, Any, R]) -> R:
 
 
 def run_service(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run what works until a signal stops it: to be stopped while it starts is no error, either."""
+    """
+    Run what works until a signal stops it: to be stopped while it starts is no error, either.
+
+    Whoever stops a service sends one signal and waits, so one is enough even where a library
+    loses the cancellation that it causes.
+    """
     try:
-        run_async(coroutine)
+        run_async(_cancelled_again(coroutine))
     except (TerminatedError, KeyboardInterrupt):
         tell("stopped while it started")
 
@@ -104,6 +111,26 @@ async def _terminable(coroutine: Coroutine[Any, Any, R]) -> R:
         if terminated:
             raise TerminatedError("ended by SIGTERM") from None
         raise
+
+
+async def _cancelled_again(coroutine: Coroutine[Any, Any, None]) -> None:
+    """
+    Run *coroutine* as a task that is cancelled each half second once this one has been.
+
+    redis-py and others wait by `asyncio.wait_for`, which loses a cancellation on Python 3.11.
+    """
+    import asyncio
+
+    inner = asyncio.create_task(coroutine)
+    try:
+        await asyncio.shield(inner)
+    except asyncio.CancelledError:
+        while not inner.done():
+            inner.cancel()
+            await asyncio.wait((inner,), timeout=_CANCEL_AGAIN_S)
+        if inner.cancelled():
+            raise
+    inner.result()
 
 
 def end_process(status: int) -> NoReturn:

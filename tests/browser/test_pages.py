@@ -251,8 +251,8 @@ def test_keys_lead_through_the_pages(page: Page, site: Site) -> None:
     page.keyboard.press("/")
     expect(page.get_by_label("Search or jump")).to_be_focused()
     page.keyboard.type(handle.id)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/jobs/default/{handle.id}")
+    with page.expect_navigation(url=f"**/jobs/default/{handle.id}"):  # of the page that it is on
+        page.keyboard.press("Enter")
 
 
 @pytest.mark.timeout(180)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +17,7 @@ import pytest
 
 from runner import App
 from runner.commands.lazy import LazyCommand
-from runner.commands.run_command import run_command
+from runner.commands.run_command import run_command, run_service
 from runner.program import Program
 
 if TYPE_CHECKING:
@@ -191,3 +194,19 @@ def test_bash_is_answered_without_a_word_too_many(
     answered = pipeline(_PIPELINE_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(at))
     assert answered.stderr == ""
     assert answered.stdout.split() == offered
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_stops_a_service_though_a_library_loses_the_cancellation(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever stops it sends no second one."""
+
+    async def serve() -> None:
+        signal.raise_signal(number)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    run_service(serve())
+    assert capsys.readouterr().err == "pipeline: stopped while it started\n"
