@@ -11,10 +11,12 @@ import csv
 import re
 import zipfile
 import zlib
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+from xml.parsers.expat import ExpatError, ParserCreate
 
 from jobs.sources.document import MAX_BYTES, Document, unpack
 from jobs.sources.source import SourceError, UnrecognisedError
@@ -30,8 +32,8 @@ _MOST_FILES = 1000
 _STEP_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-_CELL = re.compile(rb"""\br\s{0,9}=\s{0,9}["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
-_LONGEST_CELL = 32
+_PLACE = re.compile("([A-Z]{1,3})([0-9]{1,15})")
+_DIGITS = re.compile("[0-9]{1,15}")
 _MOST_CELLS = 20_000_000
 """Half a gigabyte in the library's hands."""
 
@@ -104,24 +106,52 @@ def _check_cells(location: str, archive: zipfile.ZipFile) -> None:
     The library makes room for each of those, and ends the process where there is none.
     """
     for each in archive.infolist():
-        if not each.filename.endswith(".xml"):
-            continue
-        columns: set[bytes] = set()
-        last_row, end = 0, b""
-        with archive.open(each) as file:
-            while chunk := file.read(_STEP_BYTES):
-                if cells := _CELL.findall(end + chunk):
-                    letters, digits = zip(*cells, strict=True)
-                    columns.update(one.upper() for one in letters)
-                    last_row = max(last_row, *map(int, digits))
-                end = chunk[-_LONGEST_CELL:]
-        last = max(columns, key=lambda one: (len(one), one), default=b"").decode()
-        if (size := _column(last) * last_row) > _MOST_CELLS:
-            raise SourceError(
-                location,
-                f"has a sheet of {counted(size, 'cell')}, up to {last}{last_row}",
-                "Delete what stands far from the table, or save the table as CSV",
-            )
+        if each.filename.endswith(".xml"):
+            with archive.open(each) as file:
+                extent = _Extent(file)
+            if extent.is_too_large:
+                raise SourceError(
+                    location,
+                    f"has a sheet of {counted(extent.rows, 'row')} and"
+                    f" {counted(extent.columns, 'column')}",
+                    "Delete what stands far from the table, or save the table as CSV",
+                )
+
+
+class _Extent:
+    """
+    How far the cells of the sheet in *file* reach.
+
+    A row or a cell that does not say where it stands stands after the one before it. Other XML has
+    no cells; what is damaged is read up to there, and refused by the library.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.rows = self.columns = 0
+        self._row = self._column = 0
+        parser = ParserCreate()
+        parser.StartElementHandler = self._start
+        with suppress(ExpatError, LookupError):  # broken, or in an unknown encoding
+            while not self.is_too_large and (chunk := file.read(_STEP_BYTES)):
+                parser.Parse(chunk)
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.rows * self.columns > _MOST_CELLS
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        match name.rpartition(":")[2]:
+            case "row":
+                row = attributes.get("r", "")
+                self._row = int(row) if _DIGITS.fullmatch(row) else self._row + 1
+                self._column = 0
+            case "c":
+                if place := _PLACE.fullmatch(attributes.get("r", "").upper()):
+                    self._column, self._row = _column(place[1]), int(place[2])
+                else:
+                    self._column += 1
+                self.rows = max(self.rows, self._row)
+                self.columns = max(self.columns, self._column)
 
 
 def _column(letters: str) -> int:

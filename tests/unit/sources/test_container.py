@@ -110,11 +110,11 @@ async def test_a_spreadsheet_is_its_sheets(write: Write) -> None:
     ]
 
 
-def _far_cell(written: bytes) -> bytes:
-    """Return a small spreadsheet whose last possible cell, so *written*, holds something."""
+def _far(row: bytes) -> bytes:
+    """Return a small spreadsheet with *row* after its others."""
     with zipfile.ZipFile(io.BytesIO(workbook({"Totals": [["Date", "Views"], [45047, 5]]}))) as book:
         files = {name: book.read(name) for name in book.namelist()}
-    far = b'<row r="1048576"><c ' + written + b"><v>1</v></c></row></sheetData>"
+    far = row + b"</sheetData>"
     sheet = "xl/worksheets/s0.xml"
     return zipped(files | {sheet: files[sheet].replace(b"</sheetData>", far)})
 
@@ -142,10 +142,17 @@ async def test_a_mapping_may_describe_a_sheet(write: Write) -> None:
         (zipped({"xl/workbook.xml": "<broken"}), "cannot be read as a spreadsheet"),
         *[
             (
-                _far_cell(one),
-                "has a sheet of 17,179,869,184 cells, up to XFD1048576. Delete what stands",
+                _far(one),
+                "has a sheet of 1,048,576 rows and 16,384 columns. Delete what stands far",
             )
-            for one in (b'r="XFD1048576"', b"r = 'XFD1048576'", b'r="xfd1048576"')
+            for one in (
+                b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>',
+                b"<row><c  r \n=            'XFD1048576'><v>1</v></c></row>",
+                b'<row><c r="xfd0001048576"><v>1</v></c></row>',
+                b'<row><c r="&#88;FD104857&#54;"><v>1</v></c></row>',
+                b'<row r="1048576">' + b"<c><v>1</v></c>" * 16_384 + b"</row>",
+                b'<x:row r="1048575"/><x:row><x:c r="XFC1048576"/><x:c><v>1</v></x:c></x:row>',
+            )
         ],
         (zipped({"a.csv": b"0" * (300 << 20)}), "unpacks to 300 MiB"),
         (zipped({f"{n}.csv": "a" for n in range(1001)}), "holds 1,001 files"),
