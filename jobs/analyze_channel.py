@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from jobs.apart import COMPUTING
+from jobs.computing import analysed
 from jobs.notify import announce
 from jobs.recommend import recommend
 from jobs.services import Services
 from jobs.visualize_data import visualize_data
 from runner import Context, job
-
-if TYPE_CHECKING:
-    from jobs.channel.columns import ChannelColumns
-    from jobs.json_text import JsonText
-    from jobs.notifications.event import Event
-
-    Analysed = tuple[str, JsonText, list[Event], dict[str, Any] | None]
 
 
 @job(queue="analytics")
@@ -38,7 +31,7 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     store = services.store
     columns = await store.readings.columns(channel_id)
     fingerprint, document, events, answers = await ctx.offload(
-        _analyze, columns, datetime.now(UTC), limits=COMPUTING
+        analysed, columns, datetime.now(UTC), limits=COMPUTING
     )
     analysis_id = await store.analyses.save(channel_id, fingerprint, document, answers)
     await announce(services, events)
@@ -47,29 +40,3 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     if answers is None:
         await recommend.enqueue(analysis_id=analysis_id)
     return analysis_id
-
-
-def _analyze(columns: ChannelColumns, now: datetime) -> Analysed:
-    """Runs in a process of its own, so that only this process loads the numeric libraries."""
-    from jobs.analysis import analyze
-    from jobs.channel.frames import as_data
-    from jobs.json_text import JsonText, to_json
-    from jobs.notifications.rules import events
-    from jobs.recommendations import nothing_asked
-
-    analysis = analyze(as_data(columns))
-    document = JsonText(to_json(analysis.model_dump(mode="json")))
-    answers = None
-    if not columns.items:
-        answers = {"subjects": nothing_asked(analysis.platform).answers, "similar": None}
-    return analysis.fingerprint, document, events(analysis, now), answers
-
-
-def load_libraries() -> None:
-    """Import what reading a source and `_analyze` need, in a process that is not called yet."""
-    import jobs.analysis
-    import jobs.channel.frames
-    import jobs.json_text
-    import jobs.notifications.rules
-    import jobs.recommendations
-    import jobs.sources.discover  # noqa: F401 -- for their being imported

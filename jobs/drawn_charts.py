@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from jobs import apart
 from jobs.lazy_import import imported
 from runner.errors import OffloadDiedError
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobs.channel.data import ChannelData
+    from jobs.channel.columns import ChannelColumns
     from jobs.store import ChannelStore, StoredAnalysis, StoredChart
 
 
-_log = structlog.get_logger("jobs.charts")
+_log = lazy_log("jobs.charts")
 
 
 async def drawn_charts(
@@ -40,39 +39,40 @@ async def drawn_charts(
         saved = await store.analyses.charts(stored.id)
         if saved and all(one.spec.get("usermeta", {}).get("code") == version for one in saved):
             return saved
-    data = await store.readings.load(stored.channel_id)
+    columns = await store.readings.columns(stored.channel_id)
     try:
-        charts = await run(_draw, data, stored.document, limits=apart.DRAWING)
+        charts = await run(_draw, columns, stored.document, limits=apart.DRAWING)
     except OffloadDiedError as error:
         _log.warning("charts are drawn one by one", channel=stored.channel_id, error=str(error))
-        charts = await _one_by_one(run, data, stored.document)
+        charts = await _one_by_one(run, columns, stored.document)
     await store.analyses.save_charts(stored.id, charts)
     return charts
 
 
-def _draw(data: ChannelData, document: dict[str, Any]) -> list[StoredChart]:
+def _draw(columns: ChannelColumns, document: dict[str, Any]) -> list[StoredChart]:
     """Imports here, where it runs: loading the libraries takes a second."""
     from jobs.analysis import ChannelAnalysis
+    from jobs.channel.frames import as_data
     from jobs.charts import build_charts
     from jobs.store import StoredChart
 
-    charts = build_charts(data, ChannelAnalysis.model_validate(document))
+    charts = build_charts(as_data(columns), ChannelAnalysis.model_validate(document))
     return [StoredChart(each.key, each.title, each.spec, each.alt) for each in charts]
 
 
 async def _one_by_one(
-    run: apart.Run, data: ChannelData, document: dict[str, Any]
+    run: apart.Run, columns: ChannelColumns, document: dict[str, Any]
 ) -> list[StoredChart]:
     count = await run(_count, limits=apart.ONE_CHART)
-    drawn = await asyncio.gather(*(_by_itself(run, at, data, document) for at in range(count)))
+    drawn = await asyncio.gather(*(_by_itself(run, at, columns, document) for at in range(count)))
     return [one for one in drawn if one is not None]
 
 
 async def _by_itself(
-    run: apart.Run, at: int, data: ChannelData, document: dict[str, Any]
+    run: apart.Run, at: int, columns: ChannelColumns, document: dict[str, Any]
 ) -> StoredChart | None:
     try:
-        return await run(_draw_one, at, data, document, limits=apart.ONE_CHART)
+        return await run(_draw_one, at, columns, document, limits=apart.ONE_CHART)
     except OffloadDiedError as error:
         return await run(_lost, at, str(error), limits=apart.ONE_CHART)
 
@@ -83,12 +83,13 @@ def _count() -> int:
     return len(CHARTS)
 
 
-def _draw_one(at: int, data: ChannelData, document: dict[str, Any]) -> StoredChart | None:
+def _draw_one(at: int, columns: ChannelColumns, document: dict[str, Any]) -> StoredChart | None:
     from jobs.analysis import ChannelAnalysis
+    from jobs.channel.frames import as_data
     from jobs.charts.build import build_chart
     from jobs.store import StoredChart
 
-    chart = build_chart(at, data, ChannelAnalysis.model_validate(document))
+    chart = build_chart(at, as_data(columns), ChannelAnalysis.model_validate(document))
     return None if chart is None else StoredChart(chart.key, chart.title, chart.spec, chart.alt)
 
 

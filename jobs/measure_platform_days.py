@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from jobs.apart import COMPUTING
 from jobs.channel.records import Platform
+from jobs.computing import platform_days
 from jobs.services import Services
 from runner import Context, job
-
-if TYPE_CHECKING:
-    from datetime import date
-
-    from jobs.channel.platform_day import PlatformDay
-    from jobs.store.platform_days import Readings
 
 
 @job(queue="analytics")
@@ -30,15 +23,8 @@ async def measure_platform_days(ctx: Context) -> int:
     days = 0
     for platform in Platform:
         read = await store.platform_days.views_read(platform)
-        found = await ctx.offload(_measure, read, limits=COMPUTING) if read else None
+        found = await ctx.offload(platform_days, read, limits=COMPUTING) if read else None
         if found is not None:
             await store.platform_days.save(platform, *found)
             days += len(found[1])
     return days
-
-
-def _measure(read: Readings) -> tuple[date, tuple[PlatformDay, ...]] | None:
-    """Runs in a process of its own, so that only this process loads the numeric libraries."""
-    from jobs.analysis.platform_days import of_counters
-
-    return of_counters(read)

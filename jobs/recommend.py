@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
-
 from jobs.apart import COMPUTING
+from jobs.computing import advised
 from jobs.render_visualization import enqueue_report, enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
-
-if TYPE_CHECKING:
-    from jobs.channel.columns import ChannelColumns
-    from jobs.json_text import JsonText
-
-    Answers = dict[str, Any]
-    Found = tuple[list[dict[str, Any]], Answers, tuple[str, bytes] | None]
 
 
 @job(queue="recommendations")
@@ -40,26 +31,9 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
         await enqueue_report_when_ready(store, analysis_id)
         return len(await store.analyses.recommendations(analysis_id))
     found, answers, profile = await ctx.offload(
-        _find, asked.columns, asked.document, limits=COMPUTING
+        advised, asked.columns, asked.document, limits=COMPUTING
     )
     recommendations = [StoredRecommendation(**one) for one in found]
     if await store.analyses.save_recommendations(analysis_id, recommendations, answers, profile):
         await enqueue_report(analysis_id)
     return len(recommendations)
-
-
-def _find(columns: ChannelColumns, document: JsonText) -> Found:
-    """Runs in a process of its own: only that process loads the numeric libraries."""
-    from jobs.analysis import ChannelAnalysis
-    from jobs.channel.frames import as_data
-    from jobs.recommendations import advise
-    from jobs.recommendations.similar import pack, profile_of
-
-    data = as_data(columns)
-    found = advise(data, ChannelAnalysis.model_validate_json(document))
-    profile = profile_of(data)
-    return (
-        [asdict(each) for each in found.recommendations],
-        {"subjects": found.answers, "similar": None},
-        None if profile is None else pack(profile),
-    )

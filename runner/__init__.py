@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runner.context import Context
     from runner.current import configure, disconnect
     from runner.decorator import Call, Job, job
-    from runner.errors import Bury, DuplicateJobError, JobExpiredError, Retry
+    from runner.errors import Bury, DuplicateJobError, JobExpiredError
     from runner.flow import Flow, Node, chain, group, prev
     from runner.flow_run import FlowRun
     from runner.handle import JobHandle
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runner.passing import Failed
     from runner.periodic.schedule import CatchUp, Periodic
     from runner.processes.fleet import Fleet
-    from runner.retry import exponential, linear, polynomial
+    from runner.retry import Retry, exponential, linear, polynomial
     from runner.secret import Secret
     from runner.states import JobState
     from runner.unique import Unique
@@ -93,7 +93,7 @@ _MODULES = {
     "Queue": "partitions",
     "QueueClient": "client",
     "QueueProgress": "batch_books",
-    "Retry": "errors",
+    "Retry": "retry",
     "Secret": "secret",
     "Unique": "unique",
     "Worker": "on_arq.worker",

@@ -16,7 +16,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from runner.checks import LONGEST_S
-from runner.errors import ArgumentsError, ArqRetry, Bury, ResultError, Retry
+from runner.errors import ArgumentsError, Bury, ResultError
+from runner.retry import ArqRetry, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,23 +22,16 @@ All errors that the runner raises, as one tree.
     └── PrivateRedisError       no redis-server to start, or it did not start
         └── PrivateRedisLostError   it ran, and cannot be started again
 
-`Retry` and `Bury` are signals, not errors: a job raises them to choose its own outcome.
+`Bury` and `runner.retry.Retry` are signals, not errors: a job raises them to choose its own
+outcome.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
-
-import arq.worker
-
-from runner import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-ArqRetry = arq.worker.Retry
-"""arq's own signal, which jobs and functions may raise, too."""
 
 
 class RunnerError(Exception):
@@ -177,33 +170,6 @@ def refuse(where: str, *problems: str | None) -> None:
     for problem in problems:
         if problem is not None:
             raise ConfigurationError(f"{where}: {problem}")
-
-
-class Retry(ArqRetry):
-    """
-    Raised by a job that is to run again after *delay_s* seconds, or a timedelta.
-
-    Without a delay, the job's backoff sets it. A negative one is none.
-
-    This costs an attempt, like any failure. With *charge* False it costs none: use that when a
-    quota is used up, or a source asks to wait. Since such a job may ask for ever, it waits for at
-    least a second. In a plain arq function it acts as arq's `Retry`.
-
-    Raises:
-        ConfigurationError: *delay_s* is no number of seconds, or more than 100 years.
-    """
-
-    charge = True
-
-    def __init__(self, delay_s: float | timedelta | None = None, *, charge: bool = True) -> None:
-        if isinstance(delay_s, timedelta):
-            delay_s = delay_s.total_seconds()
-        if delay_s is not None:
-            refuse("Retry", checks.number("delay_s", delay_s))
-            delay_s = max(0.0, delay_s)
-        super().__init__(defer=delay_s)
-        self.delay_s = delay_s
-        self.charge = charge
 
 
 class Bury(Exception):  # noqa: N818 -- a signal, named as the imperative it is

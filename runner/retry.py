@@ -1,12 +1,45 @@
-"""When a failed job runs again: pure functions from a number of retries to a delay."""
+"""When a failed job runs again: functions from a number of retries to a delay, and `Retry`."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Protocol
 
-from runner import chance
+import arq.worker
+
+from runner import chance, checks
 from runner.checks import seconds
 from runner.errors import refuse
+
+ArqRetry = arq.worker.Retry
+"""arq's own signal, which jobs and functions may raise, too."""
+
+
+class Retry(ArqRetry):
+    """
+    Raised by a job that is to run again after *delay_s* seconds, or a timedelta.
+
+    Without a delay, the job's backoff sets it. A negative one is none.
+
+    This costs an attempt, like any failure. With *charge* False it costs none: use that when a
+    quota is used up, or a source asks to wait. Since such a job may ask for ever, it waits for at
+    least a second. In a plain arq function it acts as arq's `Retry`.
+
+    Raises:
+        ConfigurationError: *delay_s* is no number of seconds, or more than 100 years.
+    """
+
+    charge = True
+
+    def __init__(self, delay_s: float | timedelta | None = None, *, charge: bool = True) -> None:
+        if isinstance(delay_s, timedelta):
+            delay_s = delay_s.total_seconds()
+        if delay_s is not None:
+            refuse("Retry", checks.number("delay_s", delay_s))
+            delay_s = max(0.0, delay_s)
+        super().__init__(defer=delay_s)
+        self.delay_s = delay_s
+        self.charge = charge
 
 
 class Backoff(Protocol):

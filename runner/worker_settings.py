@@ -14,7 +14,6 @@ not, under arq's names.
 
 from __future__ import annotations
 
-import inspect
 import math
 from dataclasses import fields, replace
 from difflib import get_close_matches
@@ -27,9 +26,9 @@ from runner.broker.servers import declare
 from runner.checks import shown
 from runner.decorator import BoundJob, Job
 from runner.errors import ConfigurationError, refuse
-from runner.on_arq import command as arq_command
+from runner.on_arq.base import SIGNATURE
+from runner.on_arq.command import run_our_worker
 from runner.on_arq.job_function import JobFunction
-from runner.on_arq.worker import Worker
 from runner.options import WorkerLimits, WorkerOptions, number_problems
 from runner.partitions import in_partitions
 from runner.periodic.schedule import Periodic
@@ -39,9 +38,11 @@ if TYPE_CHECKING:
 
     from arq.connections import RedisSettings
 
-arq_command.run_our_worker()
+    from runner.on_arq.worker import Worker
 
-_ARQ_OPTIONS = frozenset(inspect.signature(Worker).parameters) - {"runner"}
+run_our_worker()
+
+_ARQ_OPTIONS = frozenset(SIGNATURE.parameters) - {"runner"}
 _OUR_NAMES = {
     "queue_name": "queue",
     "redis_settings": "redis",
@@ -101,6 +102,8 @@ class WorkerSettings(WorkerOptions):
 
         options: arq's, or those of `WorkerOptions`, in place of the class's own.
         """
+        from runner.on_arq.worker import Worker
+
         ours = {name: options.pop(name) for name in _names(WorkerOptions) & options.keys()}
         return Worker(**cls._for_arq(replace(cls.as_options(), **ours)) | options)
 

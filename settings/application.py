@@ -140,8 +140,8 @@ class Application(App):
 
         `open` inside the block uses these processes.
         """
-        from jobs.analyze_channel import load_libraries
         from jobs.apart import COMPUTING
+        from jobs.computing import load_libraries
 
         async with self._processes() as offloader:
             await offloader.warm(load_libraries, COMPUTING)
@@ -197,7 +197,7 @@ class Application(App):
 
         with suppress(ImportError):
             # Importing it takes longer than a check may. If it is missing, the check says so.
-            import jobs.store  # noqa: F401
+            import jobs.store.channel_store  # noqa: F401
 
         async def ask_database() -> None:
             from jobs.services import Services

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+
+from jobs.analysis.student import normal_below, t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +36,6 @@ def expanded_percentile(
     """
     if n <= 1 or not 0 < level < 1:
         raise ValueError(f"an interval needs two values and a level in (0, 1): {n=}, {level=}")
-    t = special.stdtrit(n - 1, (1 - level) / 2)
-    tail = float(special.ndtr(np.sqrt(n / (n - 1)) * t))
+    tail = normal_below(sqrt(n / (n - 1)) * t_quantile(n - 1, (1 - level) / 2))
     low, high = np.quantile(estimates, [tail, 1 - tail])
     return float(low), float(high)

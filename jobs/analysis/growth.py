@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy import special
 
 from jobs.analysis.columns import aware
 from jobs.analysis.daily_gains import channel_gains, readings_of
 from jobs.analysis.memory import paired_weeks_inflation, week_to_week
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
+from jobs.analysis.student import t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,7 +192,7 @@ def week_change(gains: DailyGains) -> WeekChange | Missing:
     memory = week_to_week(_logs(gains.gains[-_MEMORY_DAYS:]))
     inflation = paired_weeks_inflation(_USUAL_MEMORY if memory is None else memory, pairs)
     error = np.sqrt(float(apart @ apart) / (pairs - 1) / pairs * inflation) / last.mean()
-    reach = float(special.stdtrit(pairs - 1, (1 + LEVEL) / 2) * error)
+    reach = t_quantile(pairs - 1, (1 + LEVEL) / 2) * float(error)
     low, high = ratio * np.exp(-reach), ratio * np.exp(reach)
     return WeekChange(
         last_day=gains.days[-1].item(),

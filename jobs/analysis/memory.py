@@ -6,7 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import special
+
+from jobs.analysis.student import t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def mean_interval(
     r = min(max((n * shared / variance + _LOST_TO_MEAN) / (n - _LOST), 0.0), MOST)
     inflation = (1 + r) / (1 - r)
     freedom = max(n / inflation - 1, _FEWEST_FREEDOM)
-    t = float(special.stdtrit(freedom, (1 + level) / 2))
+    t = t_quantile(freedom, (1 + level) / 2)
     return mean, t * float(np.sqrt(variance * inflation / n))
 
 

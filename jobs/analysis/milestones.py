@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy import special
 
 from jobs.analysis.daily_gains import channel_gains, last_of_each_day, readings_of
 from jobs.analysis.rounding import step_of
 from jobs.analysis.section import Missing, Section
+from jobs.analysis.student import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def days_until(missing: float, pace: Pace, level: float) -> tuple[int, int | Non
     freedom. The most days are None if they exceed `FARTHEST_DAYS`.
     """
     ahead = np.arange(1, FARTHEST_DAYS + 1)
-    t = special.stdtrit(pace.weeks - 1, (1 + level) / 2)
+    t = t_quantile(pace.weeks - 1, (1 + level) / 2)
     margin = t * pace.spread * np.sqrt(1 / pace.weeks + _WEEK / ahead)
     soonest = np.flatnonzero(ahead * (pace.mean + margin) >= missing)
     latest = np.flatnonzero(ahead * (pace.mean - margin) >= missing)

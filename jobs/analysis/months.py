@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import special
 
 from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.section import Missing, Section
+from jobs.analysis.student import t_quantile
 from jobs.analysis.trends import Heading, heading
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def four_weeks(gains: DailyGains, ago: int) -> FourWeeks | Missing:
     if y.sum() <= 0 or x.sum() <= 0:
         return Missing(reason=f"The last four weeks or {weeks} brought no views at all.")
     ratio, error = _ratio(y, x)
-    spread = float(np.exp(special.stdtrit(_WEEKS - 1, (1 + LEVEL) / 2) * error))
+    spread = float(np.exp(t_quantile(_WEEKS - 1, (1 + LEVEL) / 2) * error))
     low, high = ratio / spread, ratio * spread
     pairs = int(np.count_nonzero(both))
     return FourWeeks(

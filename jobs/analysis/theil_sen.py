@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+
+from jobs.analysis.student import normal_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def theil_sen(
     variance = n * (n - 1) * (2 * n + 5) / 18
     if serial:
         variance *= _inflation(y - value * x)
-    reach = special.ndtri((1 + level) / 2) * np.sqrt(variance)
+    reach = normal_quantile((1 + level) / 2) * np.sqrt(variance)
     low, high = (slopes.size - reach) / 2, (slopes.size + reach) / 2
     return Slope(
         value,

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import structlog
-
 from jobs.charts.drawing import embedded_svg
 from jobs.charts.making import in_short
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jobs.charts.document import Document, Figure
 
-_log = structlog.get_logger("jobs.charts")
+_log = lazy_log("jobs.charts")
 
 
 @dataclass(frozen=True, slots=True)

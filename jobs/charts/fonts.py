@@ -13,15 +13,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
 import typst
 
 from runner.extras import pip_command
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_log = structlog.get_logger("jobs.charts")
+_log = lazy_log("jobs.charts")
 
 _PACKAGES: Final = ("manimgx_fonts", "manimgx_fonts_cjk")
 _SYSTEM: Final = ("Liberation Sans", "Arial", "Helvetica Neue", "DejaVu Sans")

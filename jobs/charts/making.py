@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from jobs.channel.text import cut, unbroken
 from jobs.charts.chart import Chart
 from jobs.charts.code_version import code_version
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_log = structlog.get_logger("jobs.charts")
+_log = lazy_log("jobs.charts")
 
 _SHOWN_CHARACTERS = 160
 

@@ -1,4 +1,8 @@
-"""Render a stored report or chart as a file: `gather` reads the store, `render` does the work."""
+"""
+Render a stored report or chart as a file: `gather` reads the store, `render` does the work.
+
+What draws is imported where it runs, in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,18 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
-from jobs.analysis import ChannelAnalysis
 from jobs.apart import DRAWING, ONE_CHART
 from jobs.channel.summary import ReportSummary
-from jobs.charts.chart_file import render as render_chart
-from jobs.charts.document import compose
-from jobs.charts.drawing import embedded_svg
-from jobs.charts.figures import Tried
-from jobs.charts.making import in_short
-from jobs.charts.report import render_pages
-from jobs.charts.summary import change_of, content_of, series_of
-from jobs.charts.typeset import DEFAULT_PAPER
 from runner.errors import OffloadDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jobs.analysis import ChannelAnalysis
     from jobs.apart import Run
     from jobs.channel.records import ChannelRecord, SourceRef
     from jobs.charts.chart_file import Format
+    from jobs.charts.figures import Tried
     from jobs.charts.report import ReportFormat
     from jobs.charts.typeset import Paper
     from jobs.store import ChannelStore, StoredAnalysis, StoredChart, StoredRecommendation
@@ -43,7 +38,7 @@ class Request:
     """What one rendering needs from the store: of the report, or with *chart* of that chart."""
 
     channel: ChannelRecord
-    analysis: ChannelAnalysis
+    analysis: StoredAnalysis
     charts: Sequence[StoredChart]
     recommendations: Sequence[StoredRecommendation]
     answers: Sequence[Mapping[str, Any]]
@@ -67,8 +62,7 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
     Read what rendering needs: of one chart with *chart_key*, of the whole report without.
 
     Raises:
-        NotStoredError: The analysis, its channel or the chart is not in the store, or another
-            version of this program made the analysis.
+        NotStoredError: The analysis, its channel or the chart is not in the store.
     """
     from jobs.store import NotStoredError
 
@@ -88,7 +82,7 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
     peers = [one["channel_id"] for one in (similar or {}).get("nearest", [])]
     return Request(
         channel=channel,
-        analysis=_read(stored),
+        analysis=stored,
         charts=charts,
         recommendations=await store.analyses.recommendations(analysis_id),
         answers=(await store.analyses.answers(analysis_id) or {}).get("subjects", []),
@@ -101,6 +95,9 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
 
 
 def _read(stored: StoredAnalysis) -> ChannelAnalysis:
+    from pydantic import ValidationError
+
+    from jobs.analysis import ChannelAnalysis
     from jobs.store import NotStoredError
 
     try:
@@ -125,7 +122,7 @@ async def render_apart(
 
     Raises:
         OffloadDiedError: The report without charts, or the one chart, cannot be drawn.
-        ValueError: As for `render`.
+        NotStoredError, ValueError: As for `render`.
     """
     try:
         return await run(render, request, file_format, paper, limits=DRAWING)
@@ -143,6 +140,8 @@ async def render_apart(
     try:
         return await run(render, request, file_format, paper, tried, limits=DRAWING)
     except OffloadDiedError as error:
+        from jobs.charts.figures import Tried
+
         reason = f"with the charts, {error}"
         none = {key: Tried("", one.undrawn or reason) for key, one in tried.items()}
         return await run(render, request, file_format, paper, none, limits=DRAWING)
@@ -152,10 +151,16 @@ async def _by_itself(run: Run, chart: StoredChart) -> Tried:
     try:
         return await run(_try, chart.spec, chart.key, limits=ONE_CHART)
     except OffloadDiedError as error:
+        from jobs.charts.figures import Tried
+
         return Tried("", str(error))
 
 
 def _try(spec: Mapping[str, Any], key: str) -> Tried:
+    from jobs.charts.drawing import embedded_svg
+    from jobs.charts.figures import Tried
+    from jobs.charts.making import in_short
+
     try:
         return Tried(embedded_svg(spec, key), "")
     except Exception as error:  # noqa: BLE001 -- the renderer may fail at anything
@@ -165,7 +170,7 @@ def _try(spec: Mapping[str, Any], key: str) -> Tried:
 def render(
     request: Request,
     file_format: Format | ReportFormat,
-    paper: Paper = DEFAULT_PAPER,
+    paper: Paper,
     tried: Mapping[str, Tried] | None = None,
 ) -> Rendered:
     """
@@ -176,14 +181,20 @@ def render(
     tried: by key the charts that were drawn before, and are not drawn again.
 
     Raises:
+        NotStoredError: Another version of this program made the analysis.
         ValueError: There is no such format; only a whole report has json.
     """
+    from jobs.charts import compose, render_pages
+    from jobs.charts import render as render_chart
+    from jobs.charts.summary import change_of, content_of, series_of
+
     if request.chart is not None:
         # `render_chart` refuses a format that charts do not have.
         return Rendered([render_chart(request.chart.spec, cast("Format", file_format))])
+    analysis = _read(request.analysis)
     document = compose(
         request.channel,
-        request.analysis,
+        analysis,
         request.charts,
         request.recommendations,
         answers=request.answers,
@@ -195,9 +206,9 @@ def render(
     return Rendered(
         render_pages(document, file_format, paper=paper, tried=tried or {}),
         ReportSummary(
-            abs(change_of(request.analysis)),
-            content_of(document, request.analysis),
-            series_of(request.analysis),
+            abs(change_of(analysis)),
+            content_of(document, analysis),
+            series_of(analysis),
         ),
     )
 

@@ -16,7 +16,6 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-import structlog
 import typst
 
 from jobs.channel.text import clean_whole
@@ -25,6 +24,7 @@ from jobs.charts.fonts import families, typefaces
 from jobs.charts.lettering import lettered
 from jobs.charts.phrases import lead_and_evidence
 from jobs.charts.theme import LIGHT
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jobs.charts.document import Document
     from jobs.charts.figures import Drawn
 
-_log = structlog.get_logger("jobs.charts")
+_log = lazy_log("jobs.charts")
 
 Paper = Literal["a4", "letter"]
 DEFAULT_PAPER: Final[Paper] = "a4"

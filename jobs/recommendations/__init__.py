@@ -3,20 +3,25 @@ What a channel should do next, as far as its own data can tell.
 
 Pure functions; no I/O, no clock. `advise` gives recommendations, and an answer for every subject
 tested, including “no evidence”; `why_none` gives the reason for an empty result.
+
+Each name is imported at its first use: what shows advice does not compute it.
 """
 
 from __future__ import annotations
 
-from jobs.recommendations.advice import (
-    Advice,
-    Answer,
-    Evidence,
-    Recommendation,
-    advise,
-    nothing_asked,
-    recommend,
-    why_none,
-)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobs.recommendations.advice import (
+        Advice,
+        Answer,
+        Evidence,
+        Recommendation,
+        advise,
+        nothing_asked,
+        recommend,
+        why_none,
+    )
 
 __all__ = [
     "Advice",
@@ -28,3 +33,24 @@ __all__ = [
     "recommend",
     "why_none",
 ]
+
+_MODULES = {
+    "Advice": "advice",
+    "Answer": "advice",
+    "Evidence": "advice",
+    "Recommendation": "advice",
+    "advise": "advice",
+    "nothing_asked": "advice",
+    "recommend": "advice",
+    "why_none": "advice",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'jobs.recommendations' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"jobs.recommendations.{module}"), name)
+    return found

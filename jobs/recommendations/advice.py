@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
-from scipy import special
 
+from jobs.analysis.student import t_quantile
 from jobs.analysis.wording import noun, times
 from jobs.recommendations.permutation import holm, permutation_p
 from jobs.recommendations.questions import FEWEST, FEWEST_ITEMS, rounds
@@ -497,7 +497,7 @@ def _interval(score: NDArray[np.float64], belongs: NDArray[np.bool_]) -> tuple[f
     if variance == 0:
         return float(np.exp(difference)), float(np.exp(difference))
     freedom = variance**2 / float((shares**2 / [one.size - 1, other.size - 1]).sum())
-    reach = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * variance**0.5
+    reach = t_quantile(freedom, (1 + LEVEL) / 2) * variance**0.5
     return float(np.exp(difference - reach)), float(np.exp(difference + reach))
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy import special
+
+from jobs.analysis.student import t_below, t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,8 +77,8 @@ def paces(data: ChannelData) -> list[Pace]:
     freedom = np.maximum((recent + earlier - 2) / inflation, _FEWEST_FREEDOM)
     error = np.sqrt(table["variance"].to_numpy() * inflation * (1 / recent + 1 / earlier))
     rise = table["rise"].to_numpy()
-    p = special.stdtr(freedom, -rise / np.maximum(error, 1e-12))
-    reach = special.stdtrit(freedom, (1 + LEVEL) / 2) * error
+    p = map(t_below, freedom.tolist(), (-rise / np.maximum(error, 1e-12)).tolist())
+    reach = np.array([t_quantile(one, (1 + LEVEL) / 2) for one in freedom.tolist()]) * error
     columns = (
         np.exp(rise),
         np.exp(rise - reach),
@@ -87,7 +88,7 @@ def paces(data: ChannelData) -> list[Pace]:
     numbers = zip(*(column.tolist() for column in columns), strict=True)
     names = table.select("item_id", "title", "recent", "earlier").iter_rows()
     return [
-        Pace(item_id, title, ratio, low, high, per_day, n_recent, n_earlier, float(chance))
+        Pace(item_id, title, ratio, low, high, per_day, n_recent, n_earlier, chance)
         for (item_id, title, n_recent, n_earlier), (ratio, low, high, per_day), chance in zip(
             names, numbers, p, strict=True
         )

@@ -14,11 +14,11 @@ from jobs.sources.csv.csv_source import CsvSource, mapping_in
 from jobs.sources.csv.fact_cache import temporary_fact_cache
 from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
-from jobs.sources.fetch import fetch
 from jobs.sources.guard import read_apart, reading_errors
 from jobs.sources.location import FilePath, FolderPath, absolute, parse
 from jobs.sources.open_source import (
     CACHE,
+    fetched,
     key_of,
     open_container,
     open_location,
@@ -50,7 +50,7 @@ async def discover(
     fact_cache: FactCache | None = None,
     mapping: str | None = None,
     *,
-    fetch: Fetch = fetch,
+    fetch: Fetch = fetched,
     run: apart.Run = apart.in_thread,
 ) -> list[Finding]:
     """Look into *location*, as `discover_at` does."""
@@ -66,7 +66,7 @@ async def discover_at(
     fact_cache: FactCache | None = None,
     mapping: str | None = None,
     *,
-    fetch: Fetch = fetch,
+    fetch: Fetch = fetched,
     run: apart.Run = apart.in_thread,
 ) -> list[Finding]:
     """

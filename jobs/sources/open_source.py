@@ -23,7 +23,6 @@ from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
 from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_feed_within, is_markup
-from jobs.sources.fetch import fetch
 from jobs.sources.guard import read_apart, reading_errors
 from jobs.sources.location import (
     FilePath,
@@ -56,13 +55,20 @@ CACHE = SourceCache(size=32)
 """The sources of this process."""
 
 
+async def fetched(address: str) -> Document:
+    """Return what `fetch` does; what it fetches with is imported by the first address."""
+    from jobs.sources.fetch import fetch
+
+    return await fetch(address)
+
+
 async def open_source(
     location: str,
     kind: str | None = None,
     *,
     mapping: str | None = None,
     fact_cache: FactCache | None = None,
-    fetch: Fetch = fetch,
+    fetch: Fetch = fetched,
     run: apart.Run = apart.in_thread,
 ) -> Source:
     """
@@ -83,7 +89,7 @@ async def open_location(
     *,
     mapping: str | None = None,
     fact_cache: FactCache | None = None,
-    fetch: Fetch = fetch,
+    fetch: Fetch = fetched,
     run: apart.Run = apart.in_thread,
 ) -> Source:
     """

@@ -3,30 +3,37 @@ Everything durable about channels, in SQLite or PostgreSQL.
 
 `await migrate(url)` makes the tables; `async with open_store(url) as store` opens the
 `ChannelStore`. Each method of its parts is one transaction.
+
+Each name is imported at its first use: a process that computes gets rows, and needs no database.
 """
 
-from jobs.store.channel_store import ChannelStore, open_store
-from jobs.store.errors import NotStoredError, StoreError, StoreLostError
-from jobs.store.outbox import Outbox
-from jobs.store.rows import (
-    ChannelCounts,
-    ChannelOverview,
-    ChannelSchedule,
-    Delivery,
-    DeliveryState,
-    ListedChannel,
-    ScheduledChannel,
-    StoredAnalysis,
-    StoredChart,
-    StoredNotification,
-    StoredProfile,
-    StoredRecommendation,
-    StoredRendering,
-    StoredSource,
-    SyncCounts,
-    UnreadableChannel,
-)
-from jobs.store.schema import migrate, revert
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobs.store.channel_store import ChannelStore, open_store
+    from jobs.store.errors import NotStoredError, StoreError, StoreLostError
+    from jobs.store.outbox import Outbox
+    from jobs.store.rows import (
+        ChannelCounts,
+        ChannelOverview,
+        ChannelSchedule,
+        Delivery,
+        DeliveryState,
+        ListedChannel,
+        ScheduledChannel,
+        StoredAnalysis,
+        StoredChart,
+        StoredNotification,
+        StoredProfile,
+        StoredRecommendation,
+        StoredRendering,
+        StoredSource,
+        SyncCounts,
+        UnreadableChannel,
+    )
+    from jobs.store.schema import migrate, revert
 
 __all__ = [
     "ChannelCounts",
@@ -54,3 +61,40 @@ __all__ = [
     "open_store",
     "revert",
 ]
+
+_MODULES = {
+    "ChannelCounts": "rows",
+    "ChannelOverview": "rows",
+    "ChannelSchedule": "rows",
+    "ChannelStore": "channel_store",
+    "Delivery": "rows",
+    "DeliveryState": "rows",
+    "ListedChannel": "rows",
+    "NotStoredError": "errors",
+    "Outbox": "outbox",
+    "ScheduledChannel": "rows",
+    "StoreError": "errors",
+    "StoreLostError": "errors",
+    "StoredAnalysis": "rows",
+    "StoredChart": "rows",
+    "StoredNotification": "rows",
+    "StoredProfile": "rows",
+    "StoredRecommendation": "rows",
+    "StoredRendering": "rows",
+    "StoredSource": "rows",
+    "SyncCounts": "rows",
+    "UnreadableChannel": "rows",
+    "migrate": "schema",
+    "open_store": "channel_store",
+    "revert": "schema",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'jobs.store' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"jobs.store.{module}"), name)
+    return found

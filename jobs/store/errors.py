@@ -22,6 +22,9 @@ class StoreError(Exception):
         self.reason = reason
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type[StoreError], tuple[str, str, str]]:
+        return type(self), (self.where, self.reason, self.remedy)
+
 
 class NotStoredError(StoreError):
     """What was named, or what a record refers to, is not in the store."""

@@ -8,34 +8,24 @@ that imported arq's own class before keeps it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import arq.worker
 
-from runner.on_arq.worker import Worker
-from runner.worker.guard import Guard
-from runner.worker.process_exit import end_in_time, leave_threads_to_exit
+from runner.on_arq.base import BaseWorker
 
-
-class CommandWorker(Worker):
-    """The worker of arq's command: it owns its process, which is guarded, and ends in time."""
-
-    def run(self) -> None:
-        """Run in a loop of its own, and close."""
-        status = 1
-        try:
-            super().run()
-            status = 0
-        finally:
-            end_in_time(status)
-
-    async def _run_and_close(self) -> None:
-        leave_threads_to_exit()
-        async with (
-            Guard() as guard,
-            guard.limited_once(self.ready.wait(), self.options.blocked_limit_s),
-        ):
-            await super()._run_and_close()
+if TYPE_CHECKING:
+    from runner.on_arq.command_worker import CommandWorker
 
 
 def run_our_worker() -> None:
     """Bind arq's name for its worker to ours."""
-    arq.worker.Worker = CommandWorker  # type: ignore[misc]
+    BaseWorker.chosen = _command_worker
+    arq.worker.Worker = BaseWorker  # type: ignore[misc]
+
+
+def _command_worker() -> type[CommandWorker]:
+    """Enqueues and lists need a settings class, too, but no worker."""
+    from runner.on_arq.command_worker import CommandWorker
+
+    return CommandWorker

@@ -22,7 +22,7 @@ from arq.cron import CronJob
 from arq.worker import JobExecutionFailed, Retry, RetryJob
 from redis.exceptions import RedisError
 
-from runner import errors
+from runner import retry
 from runner.broker import keys
 from runner.codec import ErrorRecord
 from runner.definition import JobDefinition, JobOptions
@@ -248,11 +248,11 @@ def _caller(function: Function | CronJob) -> Callable[..., Any]:
         try:
             return await function.coroutine(_arq_ctx.get(), *args, **kwargs)
         except (Retry, RetryJob) as signal:
-            if isinstance(signal, errors.Retry):
+            if isinstance(signal, retry.Retry):
                 raise
             # Our middleware knows our signal, and does not report it as a failure.
             delay_s = (getattr(signal, "defer_score", None) or 0) / 1000
-            raise errors.Retry(delay_s) from signal
+            raise retry.Retry(delay_s) from signal
 
     return call
 

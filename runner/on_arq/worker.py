@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import signal
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,7 @@ from runner.client import QueueClient, connect
 from runner.enqueuer import Enqueuer
 from runner.errors import ConfigurationError
 from runner.on_arq import log
+from runner.on_arq.base import BaseWorker
 from runner.on_arq.cron import CronClock
 from runner.on_arq.function import ArqRules, learn_plain
 from runner.on_arq.job_function import JobFunction
@@ -72,7 +72,7 @@ _AT_ONCE_S = 0.01
 """What arq's `poll_delay=0` is here: an idle worker that never waits would only burn a core."""
 
 
-class Worker(arq.worker.Worker):
+class Worker(BaseWorker):
     """
     arq's worker, with our engine in place of its loop.
 
@@ -525,13 +525,3 @@ class Worker(arq.worker.Worker):
                 worker=self.id,
                 error=f"{type(error).__name__}: {error}",
             )
-
-
-def _signature() -> inspect.Signature:
-    """Return arq's signature with `runner`: arq's command takes settings by the names in it."""
-    theirs = inspect.signature(arq.worker.Worker)
-    ours = inspect.Parameter("runner", inspect.Parameter.KEYWORD_ONLY, default=None)
-    return theirs.replace(parameters=[*theirs.parameters.values(), ours])
-
-
-Worker.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ from jobs.sources import SourceError
 from jobs.sources.guard import read_apart
 from jobs.sources.memory import SourceMemory
 from jobs.sources.reader import SourceReader
-from jobs.store import StoredChart, migrate, open_store
+from jobs.store import StoredAnalysis, StoredChart, migrate, open_store
 from runner.errors import OffloadDiedError
 from runner.offload import Limits, Offloader
 from tests import offloaded
@@ -33,6 +33,8 @@ from tests.unit.analysis.channels import CHANNEL, DAY, START, catalogue, channel
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from jobs.analysis import ChannelAnalysis
 
 MIB = 1024 * 1024
 DAILY = "date_utc,channel_id,subscribers,views\n2026-01-17,good,1,2\n"
@@ -45,6 +47,12 @@ ENDLESS: dict[str, Any] = {
 """A chart that takes all memory."""
 
 pytestmark = pytest.mark.timeout(300)
+
+
+def stored(analysis: ChannelAnalysis) -> StoredAnalysis:
+    """Return the analysis as it is read from the store."""
+    document = analysis.model_dump(mode="json")
+    return StoredAnalysis("1", CHANNEL.id, analysis.fingerprint, document, None, None, START)
 
 
 @pytest.fixture
@@ -143,7 +151,7 @@ async def test_a_chart_that_ends_its_process_costs_no_report(offloader: Offloade
     bomb = replace(charts[1], spec=ENDLESS)
     request = Request(
         CHANNEL,
-        analysis,
+        stored(analysis),
         [charts[0], bomb, charts[2]],
         [],
         [],
@@ -206,7 +214,9 @@ async def test_drawings_that_end_the_report_are_left_out(offloader: Offloader) -
     data = channel_data(views=growing(40), items=catalogue(30))
     analysis = analyze(data)
     charts = [StoredChart(c.key, c.title, c.spec, c.alt) for c in build_charts(data, analysis)]
-    request = Request(CHANNEL, analysis, charts, [], [], None, "", None, today=date(2026, 3, 1))
+    request = Request(
+        CHANNEL, stored(analysis), charts, [], [], None, "", None, today=date(2026, 3, 1)
+    )
     lost: list[str] = []
 
     async def run(function: Callable[..., Any], /, *args: Any, limits: Limits) -> Any:

@@ -67,7 +67,9 @@ def _arq(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "expected"), [(OURS, 8), (PLAIN, "runner.on_arq.command 8")], indirect=["folder"]
+    ("folder", "expected"),
+    [(OURS, 8), (PLAIN, "runner.on_arq.command_worker 8")],
+    indirect=["folder"],
 )
 async def test_arq_command_runs_our_worker(
     folder: Path, expected: object, redis: QueueClient

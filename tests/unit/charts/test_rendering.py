@@ -48,7 +48,7 @@ async def analysed(store: ChannelStore) -> str:
 async def test_rendering_makes_the_report_from_the_store(store: ChannelStore) -> None:
     """Everything is read back: the charts, the source's name, the missing advice."""
     request = await rendering.gather(store, await analysed(store), None)
-    html = rendering.render(request, "html").pages[0].decode()
+    html = rendering.render(request, "html", "a4").pages[0].decode()
     assert html.count("<figure") == len(request.charts) > 3
     assert "Source: daily.csv" in html
     assert "/data/private" not in html
@@ -58,7 +58,7 @@ async def test_rendering_makes_the_report_from_the_store(store: ChannelStore) ->
 async def test_rendering_makes_one_chart(store: ChannelStore) -> None:
     """With a key, the file is that chart."""
     request = await rendering.gather(store, await analysed(store), "daily-views")
-    assert rendering.render(request, "png").pages[0].startswith(b"\x89PNG")
+    assert rendering.render(request, "png", "a4").pages[0].startswith(b"\x89PNG")
 
 
 async def test_rendering_names_what_is_not_stored(store: ChannelStore) -> None:
@@ -74,7 +74,7 @@ async def test_rendering_names_the_formats_there_are(store: ChannelStore) -> Non
     for key, known in ((None, "html, pdf, png, svg, json"), ("daily-views", "svg, png, pdf, html")):
         request = await rendering.gather(store, await analysed(store), key)
         with pytest.raises(ValueError, match=known):
-            rendering.render(request, cast("Format", "gif"))
+            rendering.render(request, cast("Format", "gif"), "a4")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.ending import Kind, ending_of
-from runner.errors import ArgumentsError, Bury, Retry
+from runner.errors import ArgumentsError, Bury
+from runner.retry import Retry
 from tests.odd_values import ERRORS
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import pytest
 from arq import cron
 from arq.connections import RedisSettings
 
-from runner import CatchUp, Context, Periodic, Worker, WorkerSettings, codec, job
+from runner import CatchUp, Context, Periodic, WorkerSettings, codec, job
 from runner.errors import ConfigurationError
-from runner.on_arq.command import CommandWorker
+from runner.on_arq.command_worker import CommandWorker
 from runner.on_arq.job_function import JobFunction
 from runner.options import WorkerLimits, WorkerOptions
 
@@ -129,10 +129,10 @@ def test_settings_without_a_queue_are_a_base_and_left_alone() -> None:
 
 def test_settings_make_a_worker_of_ours() -> None:
     """`arq some.Settings` builds `arq.worker.Worker` by name: it is ours."""
-    assert arq.worker.Worker is CommandWorker
     worker = arq.worker.create_worker(Analytics, burst=True)  # type: ignore[arg-type]  # likewise
 
-    assert isinstance(worker, Worker)
+    assert type(worker) is CommandWorker
+    assert isinstance(worker, arq.worker.Worker)
     assert worker.burst
     assert worker.options.lease_s == 12.0
 

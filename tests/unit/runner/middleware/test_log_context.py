@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from runner.errors import Retry
 from runner.middleware.log_context import log_context
+from runner.retry import Retry
 from runner.telemetry.job_log import LOGGER_NAME
 
 if TYPE_CHECKING:

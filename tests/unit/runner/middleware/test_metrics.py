@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import Bury, Retry
+from runner.errors import Bury
 from runner.middleware.metrics import Metrics
+from runner.retry import Retry
 
 if TYPE_CHECKING:
     from runner.context import Context

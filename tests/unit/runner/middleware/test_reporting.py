@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from runner.errors import ArgumentsError, Bury, Retry
+from runner.errors import ArgumentsError, Bury
 from runner.middleware.reporting import Reporting
 from runner.redaction import REDACTED
+from runner.retry import Retry
 from runner.worker.claim import Claim
 from runner.worker.held import Held
 
