@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(
     r"|signature|session_?id|[cx]srf|mnemonic|(seed|recovery)_?phrase"
     r"|(backup|recovery|security|otp|mfa)_?code|card_?(number|no$)|conn(ection)?_?str"
     rf"|({_OF_KEYS})_?key|keyfile_?data"
-    r"|(^|_)(auth|creds?|cvc|cvv|dsn|otp|pin|pwd?|sid|sig|ssn|totp)($|_)"
+    r"|(^|_)(auth|creds?|cvc|cvv|dsn|hmac|otp|pin|pwd?|sid|sig|ssn|totp)($|_)"
     r"|(^|_|admin|db|ftp|pg|redis|root|smtp|sudo|user)pass\d*$"
     r"|^webhook_?url$"
 )

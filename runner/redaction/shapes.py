@@ -43,10 +43,14 @@ _IS = rf"(?:{_MARK})?[ \t]*[:=][ \t]*"
 _WRITTEN = r"%2[27]|\\{1,8}x2[27]|\\{1,8}u002[27]|&quot;|&#3[49];|&apos;"
 """Quotes as URLs, escapes and HTML write them."""
 
+_SIGN = r"\\{1,8}(?:u00|x)3[DdAa]"
+"""An equals sign or a colon, as an escape."""
+
 _PAIR = re.compile(
     rf"""(?<![\w.-])(?P<name>[\w.-]{{2,}}+)(?:\\{{0,16}}+["'`]|{_WRITTEN})?"""
     r"(?:\[\]|\]|%5[Bb]%5[Dd]|%5[Dd])?[ \t]{0,8}(?:"
-    rf"(?:(?:is|was)[ \t]{{0,4}})?(?:=>|->|:=|={{1,3}}|:|\||%3[DdAa])[ \t]{{0,8}}"
+    rf"(?:(?:is|was)[ \t]{{0,4}})?(?:=>|->|→|:=|={{1,3}}|[:：]|\||%3[DdAa]|{_SIGN})"
+    r"[ \t]{0,8}"
     r"""|(?<=\t)|\\{1,8}t|\((?=["'])|(?:(?<=[ \t])(?:(?:is|was)[ \t]{1,4})?(?=["'`])))"""
 )
 _IN_LIST = re.compile(rf"{_NAMED}[ \t]*,[ \t]*(?=[bBrRuUfF]{{0,2}}{_MARK})")
@@ -75,7 +79,19 @@ _QUERY_KEY = re.compile(r"""(?P<start>[?&]key=)[^\s&#"'<>`\\]++""")
 _STARTS = (  # one of these is in each text that holds one of the formats
     *("-----BEGIN", "eyJ", "AKIA", "ASIA", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_"),
     *("glpat-", "glptt-", "npm_", "pypi-", "hf_", "dop_v1_", "xox", "xapp-", "shpat_", "_live_"),
-    *("_test_", "whsec_", "SG.", "sk-", "ya29.", "AIza", "PMAK-", "sq0", "AGE-SECRET-KEY-"),
+    *(
+        "_test_",
+        "whsec_",
+        "SG.",
+        "sk-",
+        "ya29.",
+        "AIza",
+        "hvs.",
+        "hvb.",
+        "PMAK-",
+        "sq0",
+        "AGE-SECRET-KEY-",
+    ),
     *("/services/", "/webhooks/"),
 )
 _FORMATS = re.compile(
@@ -83,7 +99,7 @@ _FORMATS = re.compile(
     r"|\beyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)*+"  # JWT
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\b(?:gh[opsur]_|github_pat_|glpat-|glptt-|npm_|pypi-|hf_|dop_v1_|xox[a-z]-|xapp-|shpat_"
-    r"|[sr]k_(?:live|test)_|whsec_|SG\.|sk-|ya29\.|AIza|PMAK-|sq0[a-z]{3}-|AGE-SECRET-KEY-)"
+    r"|[sr]k_(?:live|test)_|whsec_|SG\.|sk-|ya29\.|AIza|hv[sb]\.|PMAK-|sq0[a-z]{3}-|AGE-SECRET-KEY-)"
     r"[\w.=-]{10,}+"
     r"|(?<=/services/)T\w{6,20}/\w{6,20}/\w{12,}+"  # Slack
     r"|(?<=/webhooks/)\d{10,30}/[\w-]{30,}+",  # Discord
@@ -102,7 +118,7 @@ _PLAIN_SCHEME = re.compile(  # these words also begin a sentence
 _COMMAND = re.compile(
     r"(?P<start>\bAUTH\s{1,8}(?:\S++[ \t]++(?=\S))?|\brequirepass\s{1,8}|\bmasterauth\s{1,8}"
     r"|\bIDENTIFIED\s{1,8}BY\s{1,8}|\bsshpass\s{1,8}-p\s{0,8}|\bPASSWORD\s{1,8}(?=['\"])"
-    r"|\s(?:-u|--user)[ =](?=[^\s:]{0,200}:))"
+    r"|(?<![\w-])(?:-u|--user)[ =](?=[^\s:]{0,200}:[^\s]))"
     rf"""(?:{_QUOTED}|[^\s,;'"]++)"""
 )
 
@@ -116,14 +132,20 @@ _SERVICE = re.compile(
     re.IGNORECASE,
 )
 _SESSION = re.compile(r"\b(?P<start>sess(?:ion)?=)[\w.%+/=-]{16,}+", re.IGNORECASE)
-# In words: what has a digit, a sign, or a capital within is no word of a sentence.
+# In words: what has a digit, a sign, or a capital within is no word of a sentence; right after the
+# name, or on the next line, what has letters and digits.
 _SAID = re.compile(
-    r"\b(?P<start>(?:pass(?:word|wd|phrase|code)?|pwd|secret|token)"
-    r"[ \t]{1,4}(?:is|was|of)[ \t]{1,4})"
+    r"(?:\b(?P<start>(?:pass(?:word|wd|phrase|code)?|pwd?|secret|token)"
+    r"(?:[ \t]{1,4}(?:is|was|of|to|for(?:[ \t]{1,4}[\w@.-]{1,64}){1,3}?[ \t]{1,4}(?:is|to))[ \t]{1,4}"
     r"(?=[^\s\"'<>`]{0,200}?(?-i:[0-9@#$%^&*+=~]|[a-z][A-Z]))"
+    r"|(?:[ \t]{1,4}|\][ \t]{1,4}|[ \t]{0,4}[:=]?[ \t]{0,4}\n[ \t]{0,16})"
+    r"(?=[^\s\"'<>`]{8})(?=[^\s\"'<>`\d]{0,200}\d)(?=[^\s\"'<>`A-Z]{0,200}[A-Z])))"
+    r"|(?P<french>\bmot[ _]de[ _]passe[ \t\xa0\u202f]{0,4}[:：=][ \t\xa0]{0,4}))"
     r"[^\s\"'<>`,;]{4,}+",
     re.IGNORECASE,
 )
+_CALLED_WITH_BOTH = re.compile(r"(?P<start>\b\w{0,40}(?:Basic|Digest)Auth\()[^()\n]{1,400}(?=\))")
+_ORACLE = re.compile(r"(?P<start>\bjdbc:oracle:\w{1,10}:[^\s/@\"']{1,100}/)[^\s@\"']{1,200}(?=@)")
 
 _BASIC_AUTH = re.compile(
     r"(?P<start>\bbasic[ _-]?auth(?:entication|ori[sz]ation)?\b[\s:=]{1,8}"
@@ -181,7 +203,7 @@ def scrubbed(text: str) -> str:
 
 
 def _without_end(found: re.Match[str]) -> str:
-    return found.groupdict().get("start", "") + REDACTED
+    return (found.groupdict().get("start") or "") + REDACTED
 
 
 _PATTERNS = (
@@ -192,12 +214,14 @@ _PATTERNS = (
     (("key=",), _QUERY_KEY),
     (("bearer", "negotiate", "ntlm", "apikey", "aws4-"), _SCHEME),
     (("basic", "digest", "token"), _PLAIN_SCHEME),
-    (("auth", "requirepass", "identified", "sshpass", "password", " -u", " --user"), _COMMAND),
+    (("auth", "requirepass", "identified", "sshpass", "password", "-u"), _COMMAND),
     (("-p", "-a", "-w", "-u"), _SHORT_OPTION),
     (("basic",), _BASIC_AUTH),
     (("://",), _SERVICE),
     (("sess",), _SESSION),
-    (("pass", "pwd", "secret", "token"), _SAID),
+    (("pass", "pw", "secret", "token"), _SAID),
+    (("basicauth(", "digestauth("), _CALLED_WITH_BOTH),
+    (("jdbc:oracle:",), _ORACLE),
 )
 """Of what the lower-case text must contain one, and what is replaced after its `start`."""
 
@@ -212,7 +236,9 @@ _HEADS = (
     ("=", _PAIR, _VALUE),
     (":", _PAIR, _VALUE),
     (">", _PAIR, _VALUE),
-    ("%3", _PAIR, _VALUE),
+    ("→", _PAIR, _VALUE),
+    ("：", _PAIR, _VALUE),
+    ("3", _PAIR, _VALUE),
     ("'", _PAIR, _VALUE),
     ('"', _PAIR, _VALUE),
     ("|", _PAIR, _VALUE),

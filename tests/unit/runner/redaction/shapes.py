@@ -18,6 +18,18 @@ redis://:p#{CANARY}@cache
 redis://:p/{CANARY}@cache
 redis://:p?{CANARY}@cache
 redis://[::1]:{CANARY}@cache
+jdbc:oracle:thin:scott/{CANARY}@db.example
+login failed for user bob with password {CANARY}
+machine h.example login bob password {CANARY}
+set password for bob to {CANARY}
+[password] {CANARY}
+password\\u003d{CANARY}
+token → {CANARY}
+密码：{CANARY}
+mot de passe : {CANARY}
+hmac={CANARY}
+-u admin:{CANARY}
+HTTPBasicAuth('bob', '{CANARY}')
 https://{CANARY}@git.example/x.git
 connect to me:{CANARY}@db.example failed
 connect to me@corp.example:{CANARY}@db.example failed
@@ -219,6 +231,8 @@ https://example.org/watch?v=abc&list=PL1
 password=None
 the password is wrong, and the token was refused: a secret is needed
 session=3, and the password is required for user 12
+password authentication failed for user bob, token expired at 2026-11-30: see the password policy
+python3 -u script.py: 3 → 4, mot de passe oublié, password (8 characters)
 a session lasts 12 hours; the password is checked 3 times
 2026-01-31 12:00:00+00:00
 job_id=abc attempt=1 queue=default

@@ -45,12 +45,14 @@ HOSTILE = """
 a|"|\\|\\"|password="|<aa>|name='aa' |aa=|a@|http://|http://a:|a:b|--password |eyJaaaaaaaaa.
 /services/Taaaaaa|-----BEGIN PRIVATE KEY-----|Bearer |AUTH | |1|name="token" |password=(|Basic a
 password=[|sk-|11111111:|x:/|token, |'token',|%3D
+pwd of |password for a |password a1|jdbc:oracle:a:|BasicAuth(|mot de passe :|token →|pass\\u003d
 mysql -x |redis-cli |ldapaaa|docker login |basic auth a |aa(a|aa(1|password: !a |zip -P
 """.strip("\n")
 
 
 @pytest.mark.parametrize(
-    "unit", [*HOSTILE.replace("\n", "|").split("|"), "aa\n  ", "pwd: |\n  ", "aa\n input_value="]
+    "unit",
+    [*HOSTILE.replace("\n", "|").split("|"), "aa\n  ", "pwd\n", "pwd: |\n  ", "aa\n input_value="],
 )
 def test_hostile_text_takes_time_by_its_length(unit: str) -> None:
     """Nothing is read again and again: if it were, these would take minutes, and the test fail."""
