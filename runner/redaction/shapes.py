@@ -49,7 +49,7 @@ _SIGN = r"\\{1,8}(?:u00|x)3[DdAa]"
 _PAIR = re.compile(
     rf"""(?<![\w.-])(?P<name>[\w.-]{{2,}}+)(?:\\{{0,16}}+["'`]|{_WRITTEN})?"""
     r"(?:\[\]|\]|%5[Bb]%5[Dd]|%5[Dd])?[ \t]{0,8}(?:"
-    rf"(?:(?:is|was)[ \t]{{0,4}})?(?:=>|->|→|:=|={{1,3}}|[:：]|\||%3[DdAa]|{_SIGN})"
+    rf"(?:(?:is|was)[ \t]{{0,4}})?(?:=>|->|→|:=|={{1,3}}|[:\uff1a]|\||%3[DdAa]|{_SIGN})"
     r"[ \t]{0,8}"
     r"""|(?<=\t)|\\{1,8}t|\((?=["'])|(?:(?<=[ \t])(?:(?:is|was)[ \t]{1,4})?(?=["'`])))"""
 )
@@ -136,11 +136,12 @@ _SESSION = re.compile(r"\b(?P<start>sess(?:ion)?=)[\w.%+/=-]{16,}+", re.IGNORECA
 # name, or on the next line, what has letters and digits.
 _SAID = re.compile(
     r"(?:\b(?P<start>(?:pass(?:word|wd|phrase|code)?|pwd?|secret|token)"
-    r"(?:[ \t]{1,4}(?:is|was|of|to|for(?:[ \t]{1,4}[\w@.-]{1,64}){1,3}?[ \t]{1,4}(?:is|to))[ \t]{1,4}"
+    r"(?:[ \t]{1,4}(?:is|was|of|to|for(?:[ \t]{1,4}[\w@.-]{1,64}){1,3}?[ \t]{1,4}(?:is|to))"
+    r"[ \t]{1,4}"
     r"(?=[^\s\"'<>`]{0,200}?(?-i:[0-9@#$%^&*+=~]|[a-z][A-Z]))"
     r"|(?:[ \t]{1,4}|\][ \t]{1,4}|[ \t]{0,4}[:=]?[ \t]{0,4}\n[ \t]{0,16})"
     r"(?=[^\s\"'<>`]{8})(?=[^\s\"'<>`\d]{0,200}\d)(?=[^\s\"'<>`A-Z]{0,200}[A-Z])))"
-    r"|(?P<french>\bmot[ _]de[ _]passe[ \t\xa0\u202f]{0,4}[:：=][ \t\xa0]{0,4}))"
+    r"|(?P<french>\bmot[ _]de[ _]passe[ \t\xa0\u202f]{0,4}[:\uff1a=][ \t\xa0]{0,4}))"
     r"[^\s\"'<>`,;]{4,}+",
     re.IGNORECASE,
 )
@@ -237,7 +238,7 @@ _HEADS = (
     (":", _PAIR, _VALUE),
     (">", _PAIR, _VALUE),
     ("→", _PAIR, _VALUE),
-    ("：", _PAIR, _VALUE),
+    ("\uff1a", _PAIR, _VALUE),
     ("3", _PAIR, _VALUE),
     ("'", _PAIR, _VALUE),
     ('"', _PAIR, _VALUE),

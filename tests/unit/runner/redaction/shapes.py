@@ -25,7 +25,7 @@ set password for bob to {CANARY}
 [password] {CANARY}
 password\\u003d{CANARY}
 token → {CANARY}
-密码：{CANARY}
+密码\uff1a{CANARY}
 mot de passe : {CANARY}
 hmac={CANARY}
 -u admin:{CANARY}
