@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
 from jobs.lazy_import import imported
 from jobs.run_analytics import run_analytics
 from jobs.services import Services
 from runner import Bury, Context, Retry, job
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from jobs.store import ChannelSchedule, StoredSource
     from jobs.sync_pace import Pace
 
-_log = structlog.get_logger("jobs.sync_channel")
+_log = lazy_log("jobs.sync_channel")
 
 _PARKED_SPREAD_S = 1_800
 """So that not all who waited for a quota return in the second in which it is renewed."""

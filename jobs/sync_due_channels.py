@@ -7,17 +7,16 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import structlog
-
 from jobs.services import Services
 from jobs.sync_channel import sync_channel
 from runner import Context, job
+from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
     from jobs.store import ChannelSchedule
     from runner import JobHandle
 
-_log = structlog.get_logger("jobs.sync_due_channels")
+_log = lazy_log("jobs.sync_due_channels")
 
 _AHEAD = timedelta(minutes=1)
 

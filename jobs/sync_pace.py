@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +50,9 @@ class Pace:
         newest = publications[:LOOK_BACK]
         gaps_s = [(newer - older).total_seconds() for newer, older in pairwise(newest)]
         quiet_s = (now - newest[0]).total_seconds()
+        # Here: most that import this ask for no pace.
+        from statistics import median
+
         usual_s = max(median(gaps_s) if gaps_s else quiet_s, quiet_s)
         return round(min(max(_SHARE_OF_A_GAP * usual_s, self.shortest_s), self.longest_s))
 

@@ -226,10 +226,10 @@ async def connected(app: Parts, url: str) -> AsyncIterator[QueueClient]:
 async def session(app: Parts, client: QueueClient) -> OperatorSession:
     """What an operator works with."""
     from runner.broker.announced import QueuesInSight
+    from runner.broker.redis_clock import redis_now
     from runner.operations.actions import Operator
     from runner.operations.catalog import Catalog
     from runner.operations.session import OperatorSession
-    from runner.periodic.poller import redis_now
     from runner.wording import count_ages_from
 
     in_sight = QueuesInSight(client, app.queues)

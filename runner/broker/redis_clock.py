@@ -8,8 +8,13 @@ follows the same clock, so times of different workers compare, whatever their ma
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from runner import clock
+from runner.broker.servers import awake
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 
 class RedisClock:
@@ -33,3 +38,9 @@ class RedisClock:
     def ms_at(self, moment: float) -> int:
         """Return what Redis's time was at *moment* of `clock.monotonic`, Unix ms."""
         return int(moment * 1000 + self._ahead_ms)
+
+
+async def redis_now(redis: Redis) -> datetime:
+    """Return Redis's time, to the millisecond: as scripts and ticks have it."""
+    seconds, micros = await awake(redis).time()
+    return datetime.fromtimestamp(seconds + micros // 1000 / 1000, UTC)

@@ -9,10 +9,10 @@ from redis.exceptions import RedisError
 
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, shown_id
+from runner.broker.redis_clock import redis_now
 from runner.commands.doctor_redis import Concern
 from runner.operations.faults import MOST_FAULTS, Inspector
 from runner.operations.findings import REPAIR
-from runner.periodic.poller import redis_now
 from runner.wording import counted
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from runner.broker import keys
 from runner.broker.blocking import twin_options
 from runner.broker.reading import Unreadable, answers, count_of
-from runner.periodic.poller import redis_now
+from runner.broker.redis_clock import redis_now
 from runner.periodic.queue_history import memory_growth
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, moment, shown_id
+from runner.broker.redis_clock import redis_now
 from runner.broker.servers import by_server
 from runner.operations.processes import processes
-from runner.periodic.poller import redis_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

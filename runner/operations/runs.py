@@ -20,6 +20,7 @@ from runner import clock, lineage
 from runner.batch_books import CALLBACKS
 from runner.broker import keys
 from runner.broker.reading import Cut, Reader, answers, keys_of, look, moment
+from runner.broker.redis_clock import redis_now
 from runner.broker.servers import at
 from runner.errors import ConfigurationError
 from runner.operations.batches import batch
@@ -28,7 +29,6 @@ from runner.operations.paging import Sort, Window
 from runner.operations.run_jobs import RunJob, read_members
 from runner.operations.run_tree import placed, ran
 from runner.operations.search import LIMITS
-from runner.periodic.poller import redis_now
 from runner.states import JobState
 from runner.wording import counted, span
 

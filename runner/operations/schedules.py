@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from runner import chance, wall_clock
 from runner.broker import keys
 from runner.broker.reading import Reader
+from runner.broker.redis_clock import redis_now
 from runner.broker.servers import at
 from runner.broker.set_aside import with_type
 from runner.enqueue import Enqueue, set_limits
@@ -19,7 +20,6 @@ from runner.errors import ConfigurationError
 from runner.operations.queues import Paused, paused_by
 from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered
 from runner.periodic.crontab import Crontab
-from runner.periodic.poller import redis_now
 from runner.periodic.ticks import field_of, last_runs, last_ticks, paused, start_from
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner.broker.redis_clock import redis_now
 from runner.broker.servers import awake
 from runner.operations.groups import groups
 from runner.operations.metrics import Cell, all_jobs, deploys, together
@@ -13,7 +14,7 @@ from runner.operations.processes import processes
 from runner.operations.queues import depth, queues
 from runner.operations.redis_info import store
 from runner.operations.schedules import schedules, schedules_in_sight
-from runner.periodic.poller import poll_age_s, redis_now
+from runner.periodic.poller import poll_age_s
 from runner.states import JobState
 
 if TYPE_CHECKING:

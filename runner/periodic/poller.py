@@ -16,7 +16,6 @@ dead worker need no rescue here: their leases end, and any worker claims them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,7 +24,8 @@ from runner.batch_books import look_after, trim_batches
 from runner.broker import keys
 from runner.broker.announced import announce_worked, forget_unused
 from runner.broker.reading import Unreadable, answers, count_of
-from runner.broker.servers import awake, by_server
+from runner.broker.redis_clock import redis_now
+from runner.broker.servers import by_server
 from runner.broker.set_aside import set_aside_of_queues
 from runner.periodic.cleanup import (
     free_keys,
@@ -49,6 +49,7 @@ from runner.periodic.ticks import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from redis.asyncio import Redis
 
@@ -166,12 +167,6 @@ class Poller:
         created = await self._enqueuer.put(request_at(periodic, tick))
         if created:
             _log.info("periodic job enqueued", schedule=periodic.name, tick=tick.isoformat())
-
-
-async def redis_now(redis: Redis) -> datetime:
-    """Return Redis's time, to the millisecond: as scripts and ticks have it."""
-    seconds, micros = await awake(redis).time()
-    return datetime.fromtimestamp(seconds + micros // 1000 / 1000, UTC)
 
 
 async def poll_age_s(redis: Redis, queues: Sequence[str]) -> float | None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 
+from runner.broker.redis_clock import redis_now
 from runner.operations.metrics import all_jobs, deploys, together
 from runner.operations.plot import SHARES
-from runner.periodic.poller import redis_now
 from runner.terminal.charts import bars, strips
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading

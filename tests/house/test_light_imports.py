@@ -52,9 +52,25 @@ def test_import_loads_nothing_heavy(statement: str) -> None:
     assert loaded & HEAVY == set()
 
 
-def test_mathematics_does_without_statistics_of_scipy() -> None:
-    """Importing `scipy.stats` takes longer than an analysis; `scipy.special` is enough."""
-    imports = "jobs.analysis, jobs.recommendations, jobs.recommendations.similar.comparison"
+def test_process_that_computes_loads_nothing_that_runs_jobs() -> None:
+    """It starts with each command: what it never uses would take longer than a channel."""
+    script = (
+        "import sys\nfrom jobs.computing import load_libraries\nload_libraries()\n"
+        "import jobs.charts.rendering, jobs.drawn_charts\nfrom jobs.store import StoredChart\n"
+        "unused = 'arq httpx jinja2 redis rich scipy sqlalchemy structlog vl_convert'.split()\n"
+        "print([one for one in unused if one in sys.modules], 'polars' in sys.modules)"
+    )
+
+    imported = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert imported.stdout.strip() == "[] True", imported.stderr
+
+
+def test_comparison_does_without_statistics_of_scipy() -> None:
+    """Importing `scipy.stats` takes longer than a comparison; `sparse` and `linalg` are enough."""
+    imports = "jobs.recommendations.similar.comparison"
     script = f"import sys, {imports}\nprint('scipy.stats' in sys.modules)"
 
     imported = subprocess.run(

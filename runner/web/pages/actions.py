@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from runner.broker.redis_clock import redis_now
 from runner.errors import ConfigurationError
 from runner.operations import batches, schedules
 from runner.operations.actions import have_ids_back, ids_back, known_queue
@@ -28,7 +29,6 @@ from runner.operations.verbs import (
     QUEUE_VERBS,
     SCHEDULE_VERBS,
 )
-from runner.periodic.poller import redis_now
 from runner.web.dashboard import local
 from runner.web.reading import action_of, filter_of, read_request, state_of, text_of
 from runner.wording import counted

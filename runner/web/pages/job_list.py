@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
+from runner.broker.redis_clock import redis_now
 from runner.operations.actions import known_queue
 from runner.operations.groups import groups
 from runner.operations.job import find_queue
@@ -18,7 +19,6 @@ from runner.operations.queues import queues
 from runner.operations.searching import Asked
 from runner.operations.verbs import JOB_VERBS, job_verbs
 from runner.operations.words import nothing_anywhere, nothing_here
-from runner.periodic.poller import redis_now
 from runner.states import JobState
 from runner.web.dashboard import visitor_of
 from runner.web.reading import ARGUMENT, BADGES, badges_of, filter_of, sort_of, states_of

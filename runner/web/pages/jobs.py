@@ -8,12 +8,12 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from runner.broker.redis_clock import redis_now
 from runner.operations.actions import known_queue
 from runner.operations.groups import groups
 from runner.operations.job import find_queue, job
 from runner.operations.search import Filter, alike
 from runner.operations.why import explain
-from runner.periodic.poller import redis_now
 from runner.states import JobState
 from runner.web.tracebacks import parts
 

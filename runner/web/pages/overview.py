@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
+from runner.broker.redis_clock import redis_now
 from runner.operations import metrics
 from runner.operations.findings import CHECKED, findings, in_words, title
 from runner.operations.snapshot import look
-from runner.periodic.poller import redis_now
 from runner.worker.counts import BOUNDS_MS
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from runner.broker.redis_clock import redis_now
 from runner.operations.actions import known_queue
 from runner.operations.listing import ORDER
 from runner.operations.metrics import all_jobs, deploys, together
 from runner.operations.processes import workers_of
 from runner.operations.queues import depth, queue
 from runner.operations.snapshot import look_at_queues
-from runner.periodic.poller import redis_now
 from runner.web.reading import state_of
 
 if TYPE_CHECKING:

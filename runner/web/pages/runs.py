@@ -9,10 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from runner.broker.redis_clock import redis_now
 from runner.errors import ConfigurationError
 from runner.operations.actions import known_queue
 from runner.operations.job import job
-from runner.periodic.poller import redis_now
 from runner.web import waterfall
 from runner.web.reading import moment_of
 
