@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from arq.connections import RedisSettings, create_pool
 from arq.worker import Function, func
 
-from runner import Worker, codec
+from runner import codec
+from runner.on_arq.base import ArqWorker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import arq.worker
     from arq.connections import ArqRedis
 
-StockWorker: type[arq.worker.Worker] = Worker.__mro__[1]
-"""By descent: where ours may run under arq's command, arq's own name is ours."""
+StockWorker: type[arq.worker.Worker] = ArqWorker
+"""As it was imported: where ours may run under arq's command, arq's own name is ours."""
 
 _JSON: dict[str, Any] = {"job_serializer": codec.dumps, "job_deserializer": codec.loads}
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from arq.worker import Worker as ArqWorker
+import arq.worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+ArqWorker = arq.worker.Worker
+"""arq's own class, whatever that name is bound to later."""
 
 
 def _signature() -> inspect.Signature:
