@@ -23,7 +23,14 @@ from runner.broker import keys
 from runner.broker.cancel_safe import make_cancel_safe
 from runner.broker.chunks import MOST
 from runner.broker.cluster import SlotMovedError, SlotMovingError, SlotPool
-from runner.broker.location import CONNECT_TIMEOUT_S, RedisLocation, is_cluster, is_same, location
+from runner.broker.location import (
+    CONNECT_TIMEOUT_S,
+    RedisLocation,
+    is_cluster,
+    is_same,
+    location,
+    slot_of,
+)
 from runner.broker.servers import Servers, servers_of
 from runner.checks import optional, text
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES, ClientMiddleware
@@ -149,8 +156,7 @@ class QueueClient(ArqRedis):
         """Give *other* what this client was made with, except for where it is."""
         own_keys = self.own_keys
         if other.settings is not None:
-            in_one_slot = is_cluster(other.settings)
-            own_keys = keys.with_prefix(own_keys.prefix, in_one_slot=in_one_slot)
+            own_keys = keys.with_prefix(own_keys.prefix, slot=slot_of(other.settings))
         other.job_serializer = self.job_serializer
         other.job_deserializer = self.job_deserializer
         other.expires_extra_ms = self.expires_extra_ms
@@ -372,7 +378,7 @@ def connect(
         ConfigurationError: *where* is not a Redis address, or *prefix* cannot be one.
     """
     here = location(where) if isinstance(where, str) else where
-    own_keys = keys.with_prefix(prefix, in_one_slot=is_cluster(here))
+    own_keys = keys.with_prefix(prefix, slot=slot_of(here))
     client = _open(here)
     client._use(  # noqa: SLF001 -- Sentinel makes it without them
         own_keys, client_middleware, call_timeout_s, max_body_bytes, strict_queues=strict_queues

@@ -23,7 +23,7 @@ from runner.broker.keys import prefix_problem
 from runner.broker.servers import servers_of
 from runner.client import QueueClient, connect
 from runner.enqueue import CALL_TIMEOUT_S, MAX_BODY_BYTES
-from runner.enqueuer import in_order, plan_of, shared, torn_batch
+from runner.enqueuer import OPENED, in_order, plan_of, shared, torn_batch
 from runner.errors import ConfigurationError, refuse
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ def _refuse_torn_batch(request: Enqueue) -> None:
     assert client is not None  # noqa: S101 -- `blocking_client` has opened it
     for other in client.everywhere():
         if other.blocking is not here:
-            [is_there] = other.blocking.pool.run(("EXISTS", plan_of(other, request)))
+            [is_there] = other.blocking.pool.run(("HEXISTS", plan_of(other, request), OPENED))
             if is_there:
                 raise torn_batch(request)
 

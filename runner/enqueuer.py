@@ -429,8 +429,12 @@ class HasServers(Protocol):
         ...
 
 
+OPENED = "abandoned"
+"""The field that a batch has only if it was opened: when one that is joined ends is noted, too."""
+
+
 def plan_of(client: HasServers, request: Enqueue) -> str:
-    """Return the key that a batch which was opened has on the server where it was."""
+    """Return the key in which a batch says `OPENED` on the server where it was opened."""
     return f"{client.own_keys.batch_prefix}{request.batch_id}:plan"
 
 
@@ -461,7 +465,7 @@ class Router:
             if request.batch_id is not None:
                 here = self._client.at(request.queue)
                 for other in self._client.everywhere():
-                    if other is not here and await other.exists(plan_of(other, request)):
+                    if other is not here and await other.hexists(plan_of(other, request), OPENED):
                         raise torn_batch(request)
 
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner import codec
 from runner.broker import keys
-from runner.broker.location import is_cluster, location
+from runner.broker.location import location, slot_of
 from runner.broker.servers import declare
 from runner.checks import shown
 from runner.decorator import BoundJob, Job
@@ -201,7 +201,7 @@ class WorkerSettings(WorkerOptions):
     @classmethod
     def _for_arq(cls, options: WorkerOptions) -> dict[str, Any]:
         where = location(cls.redis) if isinstance(cls.redis, str) else cls.redis
-        own = keys.with_prefix(options.prefix, in_one_slot=is_cluster(where))
+        own = keys.with_prefix(options.prefix, slot=slot_of(where))
         queue_name = own.queue_key(options.queue)
         given = dict(cls._arq_options)
         return {

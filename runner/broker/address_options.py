@@ -21,7 +21,9 @@ class WrongOption(Exception):  # noqa: N818 -- its message is the end of a sente
     """Which option cannot be honoured, and why; never its value."""
 
 
-def read_options(query: str, *, secured: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_options(
+    query: str, *, secured: bool, clustered: bool = False
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a URL's options say: by arq's names, and what arq has no name for."""
     given = parse_qsl(query, keep_blank_values=True)
     found: dict[str, Any] = {}
@@ -36,6 +38,8 @@ def read_options(query: str, *, secured: bool) -> tuple[dict[str, Any], dict[str
             raise WrongOption(f"the option {name!r} twice: keep one")
         if name.startswith("ssl_") and not secured:
             raise WrongOption(f"the option {name!r}, but no TLS: write rediss://, or delete it")
+        if name == "slot" and not clustered:
+            raise WrongOption("the option 'slot', which a cluster alone has: delete it")
         try:
             found[name] = read(text)
         except ValueError as error:
@@ -93,6 +97,12 @@ def _requirement(text: str) -> str:
     return kind
 
 
+def _slot(text: str) -> str:
+    if not _SLOT.fullmatch(text):
+        raise ValueError("which is no word of letters, digits, '-', '_', '.' and '~'")
+    return text
+
+
 def _file(text: str) -> str:
     try:
         with Path(text).open("rb"):
@@ -148,12 +158,14 @@ def database_number(text: str) -> int:
     return int(text[:9])
 
 
+_SLOT = re.compile(r"[A-Za-z0-9._~-]{1,100}")
 _NAME = re.compile(r"[a-z][a-z_]{0,40}")
 
 _OPTIONS: dict[str, Callable[[str], Any]] = {
     "db": database_number,
     "max_connections": _number,
     "protocol": _protocol,
+    "slot": _slot,
     "ssl_cert_reqs": _requirement,
     "ssl_check_hostname": _truth,
     "ssl_ca_certs": _authorities,

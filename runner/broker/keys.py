@@ -283,24 +283,25 @@ def of(client: object) -> Keys:
     return own
 
 
-def with_prefix(prefix: str, *, in_one_slot: bool = False) -> Keys:
+def with_prefix(prefix: str, *, slot: str | None = None) -> Keys:
     """
     Return the keys of an application with this prefix; '' for none.
 
-    in_one_slot: of a cluster, by a tag in each: `shop:{shop}:`, and `arq:{arq}:` without a prefix.
+    slot: of a cluster, by a tag in each key: for '' `shop:{shop}:`, and `arq:{arq}:` without a
+    prefix; for 'mail' `shop:{shop.mail}:`.
 
     Raises:
         ConfigurationError: It cannot be one.
     """
     refuse("connect", prefix_problem("prefix", prefix))
-    return _of_prefix(prefix, in_one_slot)
+    return _of_prefix(prefix, slot)
 
 
 @functools.lru_cache(maxsize=64)
-def _of_prefix(prefix: str, in_one_slot: bool) -> Keys:  # noqa: FBT001 -- cached
+def _of_prefix(prefix: str, slot: str | None) -> Keys:
     base = prefix or ARQ_BASE
-    if in_one_slot:
-        return Keys(f"{base}{{{base[:-1]}}}:")
+    if slot is not None:
+        return Keys(f"{base}{{{base[:-1]}{'.' * bool(slot)}{slot}}}:")
     return ARQ if base == ARQ_BASE else Keys(base)
 
 

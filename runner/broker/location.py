@@ -27,10 +27,11 @@ class RedisLocation(RedisSettings):
 
     shown: that URL, without its password and its options, for messages. beyond_arq: what the URL
     says that arq's settings have no place for, by redis-py's names. cluster: *host* lists nodes of
-    a Redis Cluster.
+    a Redis Cluster. slot: names a slot of it; '' for that of the application.
     """
 
     cluster: bool = False
+    slot: str = ""
     shown: str = "redis://localhost:6379"
     beyond_arq: dict[str, Any] = field(default_factory=dict)
 
@@ -73,7 +74,7 @@ def location(url: str) -> RedisLocation:
 
 def is_same(one: RedisSettings, other: RedisSettings) -> bool:
     """Whether both are one place, however it is written."""
-    plain: dict[str, Any] = {"beyond_arq": {}, "cluster": False}
+    plain: dict[str, Any] = {"beyond_arq": {}, "cluster": False, "slot": ""}
     first, second = ({**plain, **vars(settings), "shown": ""} for settings in (one, other))
     return first == second
 
@@ -81,6 +82,12 @@ def is_same(one: RedisSettings, other: RedisSettings) -> bool:
 def is_cluster(settings: RedisSettings) -> bool:
     """Whether that is a Redis Cluster."""
     return isinstance(settings, RedisLocation) and settings.cluster
+
+
+def slot_of(settings: RedisSettings) -> str | None:
+    """Return the name of a slot of a Redis Cluster, '' for the application's; else None."""
+    clustered = isinstance(settings, RedisLocation) and settings.cluster
+    return settings.slot if clustered else None
 
 
 def shown(settings: RedisSettings) -> str:
@@ -129,18 +136,21 @@ def _cluster(scheme: str, rest: str) -> RedisLocation:
     username, colon, password = userinfo.partition(":")
     rest, _, query = rest.partition("?")
     addresses, _, path = rest.partition("/")
-    options, beyond_arq = read_options(query, secured=scheme == "rediss+cluster")
+    options, beyond_arq = read_options(query, secured=scheme == "rediss+cluster", clustered=True)
+    slot = options.pop("slot", "")
     if options.pop("database", 0) or _database(path):
         raise _Unreadable("a cluster has the database 0 alone")
     return RedisLocation(
         host=_nodes(addresses, "a node", 6379),
         cluster=True,
+        slot=slot,
         ssl=scheme == "rediss+cluster",
         **options,
         beyond_arq=beyond_arq,
         username=unquote(username) or None,
         password=unquote(password) or None,
-        shown=f"{scheme}://{username}{':…' * bool(colon)}{at}{addresses}",
+        shown=f"{scheme}://{username}{':…' * bool(colon)}{at}{addresses}"
+        + f"?slot={slot}" * bool(slot),
     )
 
 

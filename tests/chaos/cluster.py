@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from runner.decorator import BoundJob
     from tests.redis_server import RedisServer
 
-_OWN = keys.with_prefix("", in_one_slot=True)
+_OWN = keys.with_prefix("", slot="")
 _BACK_WITHIN_S = NODE_TIMEOUT_S + 3.0
 _MOVED_WITHIN_S = 0.5
 _RESTARTED = "restarted at once"

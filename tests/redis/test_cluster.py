@@ -44,6 +44,12 @@ async def add(_: Context, number: int) -> int:
     return number + 1
 
 
+@job(queue="mail", keep_result_s=600)
+async def post(_: Context, number: int) -> int:
+    """Return the number."""
+    return number
+
+
 @job(queue="default")
 async def doomed(_: Context) -> None:
     """Fail for good."""
@@ -97,6 +103,43 @@ async def _is(handle: Any, state: JobState) -> bool:
 
 async def _counts(client: QueueClient) -> bool:
     return {one.name for one in await all_jobs(client)} == {"add", "doomed"}
+
+
+async def test_queue_in_a_slot_of_its_own_is_on_another_master(
+    cluster: RedisCluster, client: QueueClient
+) -> None:
+    """Enqueues, results, progress, pauses and counts find it, though no key is beside the others."""
+    taken = cluster.master_of(BASE)
+    named = (f"mail{n}" for n in range(100))
+    slot = next(one for one in named if cluster.master_of(f"{{shop.{one}}}") is not taken)
+    queues = {"mail": f"{cluster.url}?slot={slot}"}
+    async with (
+        connect(cluster.url, prefix=SHOP, queues=queues) as both,
+        working(queues["mail"], post, prefix=SHOP, queue="mail", heartbeat_s=0.2),
+        working(cluster.url, add, prefix=SHOP, heartbeat_s=0.2),
+    ):
+        with using(both):
+            batch = Batch()
+            with batch.joined():
+                handles = [await add.enqueue(1), *await post.enqueue_many([{"number": 1}] * 20)]
+            assert [await soon(one.result()) for one in handles] == [2, *[1] * 20]
+            threaded = await asyncio.to_thread(post.enqueue_sync, 7)
+            assert await asyncio.to_thread(lambda: threaded.result_sync(timeout_s=30)) == 7
+            assert (await batch.progress(both)).waiting == 0
+            await Admin(both).pause("mail")
+            assert (await queue(both, "mail")).paused
+            assert not (await queue(both, "default")).paused
+            waiting = await post.enqueue(8)
+            assert await waiting.state() is JobState.READY
+            await Admin(both).resume("mail")
+            assert await soon(waiting.result()) == 8
+        mail = both.at("mail")
+        assert mail is not both
+        found = [key async for key in mail.scan_iter(match="shop:*", count=1000)]
+        base = f"shop:{{shop.{slot}}}:".encode()
+        assert [key for key in found if not key.startswith(base)] == []
+        assert any(key.startswith(base + b"queue:mail") for key in found)
+        await mail.delete(*found)
 
 
 async def test_client_finds_its_master_from_any_node(cluster: RedisCluster) -> None:

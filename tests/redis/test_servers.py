@@ -50,7 +50,7 @@ from runner.web.dashboard import Dashboard
 from runner.web.live import Live
 from runner.worker.heartbeat import live_workers
 from tests.redis_server import RedisServer, running_redis
-from tests.runner_kit import eventually, soon
+from tests.runner_kit import eventually, soon, working
 from tests.visit import SECRET
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ if TYPE_CHECKING:
     from runner import QueueClient
 
 QUEUES = ("mail", "reports")
+
+
+@job(queue="reports", keep_result_s=60)
+async def greet(_: Context) -> str:
+    """Say hello."""
+    return "hello"
 
 
 @job(queue="mail", keep_result_s=60)
@@ -462,6 +468,21 @@ async def test_batch_with_callbacks_takes_no_job_of_another_server(
         with pytest.raises(EnqueueError, match="give a job of a queue that is here"):
             await Batch(complete=send.call("a")).__aenter__()
     assert await mail.zcard("arq:queue:mail") == 0
+
+
+async def test_batch_that_is_joined_goes_on_elsewhere_after_its_jobs_here_have_ended(
+    client: QueueClient, redis_url: str
+) -> None:
+    """That they have ended is noted here, which opens nothing."""
+    async with working(redis_url, greet, queue="reports"):
+        with using(client), Batch().joined():
+            assert await soon((await greet.enqueue()).result()) == "hello"
+            for enqueue in (
+                send.enqueue("a"),
+                send.enqueue_many([{"to": "b"}]),
+                asyncio.to_thread(send.enqueue_sync, "c"),
+            ):
+                assert await enqueue
 
 
 def test_queue_of_no_server_of_its_own_is_where_all_are() -> None:
