@@ -105,10 +105,9 @@ async def _counts(client: QueueClient) -> bool:
     return {one.name for one in await all_jobs(client)} == {"add", "doomed"}
 
 
-async def test_queue_in_a_slot_of_its_own_is_on_another_master(
-    cluster: RedisCluster, client: QueueClient
-) -> None:
-    """Enqueues, results, progress, pauses and counts find it, though no key is beside the others."""
+@pytest.mark.usefixtures("client")
+async def test_queue_in_a_slot_of_its_own_is_on_another_master(cluster: RedisCluster) -> None:
+    """Enqueues, results, progress, pauses and counts find it, though none of its keys is there."""
     taken = cluster.master_of(BASE)
     named = (f"mail{n}" for n in range(100))
     slot = next(one for one in named if cluster.master_of(f"{{shop.{one}}}") is not taken)
