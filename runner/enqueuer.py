@@ -424,8 +424,8 @@ class HasServers(Protocol):
         """Return a client for each server."""
         ...
 
-    def exists(self, *names: Any) -> Awaitable[Any]:
-        """Count the keys that are there."""
+    def hexists(self, name: str, key: str) -> Any:
+        """Say whether the hash *name* has the field *key*, once it is awaited."""
         ...
 
 

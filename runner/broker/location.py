@@ -86,8 +86,9 @@ def is_cluster(settings: RedisSettings) -> bool:
 
 def slot_of(settings: RedisSettings) -> str | None:
     """Return the name of a slot of a Redis Cluster, '' for the application's; else None."""
-    clustered = isinstance(settings, RedisLocation) and settings.cluster
-    return settings.slot if clustered else None
+    if not isinstance(settings, RedisLocation) or not settings.cluster:
+        return None
+    return settings.slot
 
 
 def shown(settings: RedisSettings) -> str:
