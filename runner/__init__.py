@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.flow import Flow, Node, chain, group, prev
     from runner.flow_run import FlowRun
     from runner.handle import JobHandle
+    from runner.lanes import Lane
     from runner.on_arq.worker import Worker
     from runner.partitions import Queue
     from runner.passing import Failed
@@ -49,6 +50,7 @@ __all__ = [
     "JobExpiredError",
     "JobHandle",
     "JobState",
+    "Lane",
     "Node",
     "Periodic",
     "Queue",
@@ -88,6 +90,7 @@ _MODULES = {
     "JobExpiredError": "errors",
     "JobHandle": "handle",
     "JobState": "states",
+    "Lane": "lanes",
     "Node": "flow",
     "Periodic": "periodic.schedule",
     "Queue": "partitions",

@@ -256,9 +256,12 @@ class _OpenedInRedis:
             ) from error
 
 
-def letter(client: QueueClient, callback: Enqueue) -> bytes:
+def letter(client: QueueClient, callback: Enqueue, over: str | None = None) -> bytes:
     """
     Return what a script needs to enqueue *callback*: queue, and body without its time, by lines.
+
+    Behind them its queue's name, its delay and its lane, if it is a node or has a lane. over: of a
+    node, where the number of its jobs stands; '' if it is no map.
 
     Raises:
         EnqueueError: Its body is too large, or its queue is on another server.
@@ -279,7 +282,11 @@ def letter(client: QueueClient, callback: Enqueue) -> bytes:
     marker = b'"et":%d' % callback.enqueued_ms
     before, _, after = body.rpartition(marker)
     queue_key = keys.of(client).queue_key(callback.queue).encode()
-    return b"\n".join((queue_key, before + b'"et":', after))
+    lines = [queue_key, before + b'"et":', after]
+    if over is not None or callback.lane is not None:
+        lane = "" if callback.lane is None else "|" + callback.lane.rule(callback.lane_key(body))
+        lines += [callback.queue.encode(), f"{callback.delay_ms or ''}{lane}".encode()]
+    return b"\n".join(lines if over is None else [*lines, over.encode()])
 
 
 async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgress]:

@@ -34,6 +34,7 @@ from runner.definition import JobDefinition, JobOptions
 from runner.enqueue import NONCE_DIGITS, Enqueue, Wiring, set_limits
 from runner.errors import ArgumentsError, ConfigurationError, DuplicateJobError, refuse
 from runner.handle import JobHandle
+from runner.lanes import Lane
 from runner.partitions import Queue
 from runner.references import Input, put_in, taken_out
 from runner.schema import NotYetError
@@ -78,6 +79,7 @@ class Job(JobDefinition, Generic[P, R]):
         return BoundJob(
             self,
             unique=own.unique,
+            lane=own.lane,
             start_within_s=own.start_within_s,
             deadline_s=own.deadline_s,
         )
@@ -141,6 +143,7 @@ class Job(JobDefinition, Generic[P, R]):
         queue: str | None = None,
         copies: int = 0,
         unique: Unique | Literal[False] | None = None,
+        lane: Lane | Literal[False] | None = None,
         start_within_s: float | None = None,
         deadline_s: float | None = None,
     ) -> BoundJob[P, R]:
@@ -151,16 +154,17 @@ class Job(JobDefinition, Generic[P, R]):
         job_id: refused, with `handle.created` false, while a job of this id is pending.
         queue: into this queue instead of the job's own. copies: `enqueue` returns when so many
         replicas of Redis have the job, too, or raises `EnqueueError` after a second.
-        unique: in place of the job's own; False for none. start_within_s, deadline_s: likewise; see
-        `job`.
+        unique, lane: in place of the job's own; False for none. start_within_s, deadline_s:
+        likewise; see `job`.
 
         Raises:
             ConfigurationError: Both delay_s and at, a naive time, a delay that is no time, an id or
-                a queue's name that cannot be one, a unique key that names no argument, or a
-                deadline that passes before the job is due.
+                a queue's name that cannot be one, a unique key or a lane that names no argument,
+                or a deadline that passes before the job is due.
         """
         rules = self.options_of_worker
         own = rules.unique if unique is None else unique
+        in_lane = rules.lane if lane is None else lane
         within_s = rules.start_within_s if start_within_s is None else start_within_s
         until_s = rules.deadline_s if deadline_s is None else deadline_s
         refuse(
@@ -172,6 +176,7 @@ class Job(JobDefinition, Generic[P, R]):
             optional(keys.queue_problem("queue", queue), queue),
             whole("copies", copies),
             self._unique_problem(None if own is False else own, queue or self.queue),
+            self._lane_problem(in_lane or None, own or None, queue or self.queue),
             optional(seconds("start_within_s", within_s, above=0), within_s),
             optional(seconds("deadline_s", until_s, above=0), until_s),
             None
@@ -186,6 +191,7 @@ class Job(JobDefinition, Generic[P, R]):
             queue=queue,
             copies=copies,
             unique=own or None,
+            lane=in_lane or None,
             start_within_s=within_s,
             deadline_s=until_s,
         )
@@ -195,10 +201,15 @@ class Job(JobDefinition, Generic[P, R]):
         Build now what checks arguments, as a definition does.
 
         Raises:
-            ConfigurationError: Likewise, or its unique key names no argument.
+            ConfigurationError: Likewise, or its unique key or its lane names no argument.
         """
         super().prepare()
-        refuse(self.name, self._unique_problem(self.options_of_worker.unique, self.queue))
+        own = self.options_of_worker
+        refuse(
+            self.name,
+            self._unique_problem(own.unique, self.queue),
+            self._lane_problem(own.lane, own.unique, self.queue),
+        )
 
     def _unique_problem(self, unique: Unique | None, queue: str) -> str | None:
         if unique is None:
@@ -211,6 +222,24 @@ class Job(JobDefinition, Generic[P, R]):
                 "one key would be in several partitions: add it to by"
             )
         return problem
+
+    def _lane_problem(self, lane: Lane | None, unique: Unique | None, queue: str) -> str | None:
+        if lane is None:
+            return None
+        problem = checks.instance("lane", lane, Lane) or self.lane_problem(lane)
+        if problem is not None or not isinstance(queue, Queue):
+            return problem
+        if queue.by is not None and queue.by not in lane.by:
+            return (
+                f"lane: the queue {queue} is partitioned by {queue.by!r}, which is no part of the "
+                "lane: one lane would be in several partitions: add it to by"
+            )
+        if queue.by is None and unique is not None and not {*lane.by} <= {*(unique.by or lane.by)}:
+            return (
+                f"lane: the queue {queue} is partitioned by the lane, so one unique key would be "
+                "in several partitions: add the lane's arguments to those of unique"
+            )
+        return None
 
 
 class BoundJob(Generic[P, R]):
@@ -226,6 +255,7 @@ class BoundJob(Generic[P, R]):
         queue: str | None = None,
         copies: int = 0,
         unique: Unique | None = None,
+        lane: Lane | None = None,
         start_within_s: float | None = None,
         deadline_s: float | None = None,
     ) -> None:
@@ -233,6 +263,7 @@ class BoundJob(Generic[P, R]):
         self._start_within_s = start_within_s
         self._deadline_s = deadline_s
         self._unique = unique
+        self._lane = lane
         self.job = job
         self._delay_s = delay_s
         self._at = at
@@ -306,6 +337,10 @@ class BoundJob(Generic[P, R]):
             None if self._job_id is None else "leave job_id out: a node has an id of its own",
             "leave copies out: nobody waits for a node" if self._copies else None,
             self._problem_as("a node"),
+            None
+            if self._lane is None or not wiring.parameters.intersection(self._lane.by)
+            else "its lane depends on what another node returns, which nobody knows yet: call it "
+            "by options(lane=False), or name other arguments in by",
         )
         checked = self.job.schema_without(wiring.parameters).check(call.args, call.kwargs)
         return _under(self._request(*checked, job_id=job_id), wiring)
@@ -385,6 +420,7 @@ class BoundJob(Generic[P, R]):
             copies=self._copies,
             job=self.job,
             only_one=self._unique,
+            lane=self._lane,
         )
         if self._start_within_s is not None or self._deadline_s is not None:
             set_limits(request, self._start_within_s, self._deadline_s)
@@ -393,7 +429,9 @@ class BoundJob(Generic[P, R]):
         return request
 
     def _partition(self, queue: Queue, request: Enqueue) -> str:
-        """Jobs with one unique key are in one partition."""
+        """Jobs of one lane are in one partition, and so are jobs with one unique key."""
+        if self._lane is not None and queue.by is None:
+            return queue.of(request.lane_key(request.body()))
         if self._unique is not None and queue.by is None:
             return queue.of(request.unique_key(request.body()))
         arguments = self.job.by_name(request.args, request.kwargs) if queue.by else {}
@@ -520,6 +558,7 @@ def job(
     backoff: Backoff | None = None,
     redact: Iterable[str] = (),
     unique: Unique | None = None,
+    lane: Lane | None = None,
     start_within_s: float | None = None,
     deadline_s: float | None = None,
 ) -> JobDecorator:
@@ -530,7 +569,8 @@ def job(
     default the function's own. max_retries, timeout_s (seconds), backoff: instead of the queue's.
     keep_result_s: how long to keep its result, in seconds; 0 not at all. redact: names of arguments
     that no log, report or page shows. unique: which of its jobs count as the same, of which one
-    waits or runs at a time. start_within_s: an attempt that has not started so many seconds after
+    waits or runs at a time. lane: which of its jobs share a lane, and how many of these run at a
+    time. start_within_s: an attempt that has not started so many seconds after
     it was due never does: the job has expired. deadline_s: likewise, so many seconds after it was
     enqueued; an attempt that runs is cancelled then. Redis's clock decides.
 
@@ -551,6 +591,7 @@ def job(
             optional(checks.function("backoff", backoff), backoff),
             "redact is one text: give a list of names" if isinstance(redact, str) else None,
             optional(checks.instance("unique", unique, Unique), unique),
+            optional(checks.instance("lane", lane, Lane), lane),
             optional(seconds("start_within_s", start_within_s, above=0), start_within_s),
             optional(seconds("deadline_s", deadline_s, above=0), deadline_s),
         )
@@ -561,6 +602,7 @@ def job(
             backoff,
             frozenset(redact),
             unique,
+            lane,
             start_within_s,
             deadline_s,
         )

@@ -19,6 +19,7 @@ from runner.unique import CHANGES_ANOTHER
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
+    from runner.lanes import Lane
     from runner.retry import Backoff
     from runner.unique import Unique
 
@@ -36,6 +37,7 @@ class JobOptions:
     backoff: Backoff | None = None
     redact: frozenset[str] = frozenset()
     unique: Unique | None = None
+    lane: Lane | None = None
     start_within_s: float | None = None
     deadline_s: float | None = None
 
@@ -190,10 +192,9 @@ class JobDefinition:
             ConfigurationError: A name in the job's signature cannot be found.
         """
         names, schema = self.parameter_names, self.schema
-        for name in unique.by or ():
-            if name not in names and not self.takes_any_name:
-                known = ", ".join(names) or "it has none"
-                return f"unique: there is no parameter {shown(name)} for by: choose from {known}"
+        problem = self._by_problem("unique", unique.by or ())
+        if problem is not None:
+            return problem
         if any(map(schema.seals, names if unique.by is None else unique.by)):
             return "unique: a sealed argument differs each time: name others in by"
         if schema.holds_secrets and unique.on_conflict in CHANGES_ANOTHER:
@@ -202,6 +203,31 @@ class JobDefinition:
                 "call, and what is sealed opens in its own job alone: use 'skip' or 'raise'"
             )
         return None
+
+    def lane_problem(self, lane: Lane) -> str | None:
+        """
+        Return what is wrong with *lane* for this job; None if nothing is.
+
+        Raises:
+            ConfigurationError: A name in the job's signature cannot be found.
+        """
+        problem = self._by_problem("lane", lane.by)
+        if problem is None and any(map(self.schema.seals, lane.by)):
+            return "lane: a sealed argument differs each time: name others in by"
+        return problem
+
+    def _by_problem(self, what: str, by: Iterable[str]) -> str | None:
+        names = self.parameter_names
+        for name in by:
+            if name not in names and not self.takes_any_name:
+                known = ", ".join(names) or "it has none"
+                return f"{what}: there is no parameter {shown(name)} for by: choose from {known}"
+        return None
+
+    def hides(self, parameters: Iterable[str]) -> bool:
+        """Whether one of *parameters* is to be redacted, or its name sounds like a secret's."""
+        redact = self.options_of_worker.redact
+        return any(one in redact or is_secret_name(one) for one in parameters)
 
     @functools.cached_property
     def _names(self) -> tuple[str, ...]:

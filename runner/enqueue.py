@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from runner.batch_books import BatchProgress
     from runner.definition import JobDefinition
+    from runner.lanes import Lane
     from runner.unique import Unique
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -50,7 +51,8 @@ class Enqueue:
     schedule, tick_ms: a tick of a periodic job: refuse it if the same or a later one was enqueued,
     or, without *overlap*, while the job of an earlier one has not ended. period_ms: between ticks.
     copies: return only when so many replicas have it. only_one: its unique key, and what to do if
-    that is held; held_by: the id and queue of the job that holds it, once Redis has said so.
+    that is held; held_by: the id and queue of the job that holds it, once Redis has said so. lane:
+    in which it waits until there is a place.
     deadline_ms: from now until no attempt starts any more. limits: what the body says of when one
     may start: `sw`, and `dl` if a script enqueues it later.
     """
@@ -78,6 +80,7 @@ class Enqueue:
     job: JobDefinition | None = None
     wiring: Wiring | None = None
     only_one: Unique | None = None
+    lane: Lane | None = None
     deadline_ms: int | None = None
     limits: dict[str, int] | None = None
     held_by: tuple[str, str] | None = None
@@ -110,18 +113,26 @@ class Enqueue:
     def unique_key(self, body: bytes) -> str:
         """Return the unique key of a job that has one, and this body."""
         assert self.only_one is not None  # noqa: S101 -- or the caller would not ask
-        fields, job, queue = decode(body), self.job, whole_queue(self.queue)
+        queue, given = whole_queue(self.queue), {}
+        if self.job is not None:
+            given = self.job.defaults | self.job.by_name(self.args, self.kwargs)
+        return self.only_one.key(queue, self.name, given, self._written(body))
+
+    def lane_key(self, body: bytes) -> str:
+        """Return the lane of a job that has one, and this body."""
+        assert self.lane is not None  # noqa: S101 -- or the caller would not ask
+        hide = self.job is not None and self.job.hides(self.lane.by)
+        return self.lane.key(self.name, self._written(body) if self.lane.by else {}, hide=hide)
+
+    def _written(self, body: bytes) -> dict[Any, Any]:
+        """Return all arguments in *body* by name, as JSON values."""
+        fields, job = decode(body), self.job
         if job is None:
-            written = dict(enumerate(fields["a"], 1)) | fields["k"]
-            return self.only_one.key(queue, self.name, {}, written)
-        given, written = (
-            job.by_name(self.args, self.kwargs),
-            job.by_name(fields["a"], fields["k"]),
-        )
+            return {**dict(enumerate(fields["a"], 1)), **fields["k"]}
+        written: dict[Any, Any] = job.by_name(fields["a"], fields["k"])
         if job.defaults:
-            given = job.defaults | given
             written = json.loads(to_json(job.defaults, fallback=_no_json)) | written
-        return self.only_one.key(queue, self.name, given, written)
+        return written
 
 
 def set_limits(request: Enqueue, start_within_s: float | None, deadline_s: float | None) -> None:

@@ -528,6 +528,7 @@ def _fields(request: Enqueue) -> Block:
         and request.schedule is None
         and request.attempt is None
         and request.only_one is None
+        and request.lane is None
         and request.deadline_ms is None
     ):
         if request.batch_id:
@@ -552,6 +553,7 @@ def _fields(request: Enqueue) -> Block:
         if request.only_one is None
         else request.only_one.rule(request.unique_key(body), request.name),
         deadline_ms="" if request.deadline_ms is None else request.deadline_ms,
+        lane="" if request.lane is None else request.lane.rule(request.lane_key(body)),
     )
 
 

@@ -251,8 +251,6 @@ def _in_calls(blocks: Sequence[FlowNode]) -> Iterator[list[FlowNode]]:
 
 def _block(client: QueueClient, node: PlannedNode) -> FlowNode:
     request = node.request
-    delay_ms = "" if request.delay_ms is None else str(request.delay_ms)
-    of_node = f"\n{request.queue}\n{delay_ms}\n{node.over}".encode()
     record = [
         node.on_failure,
         " ".join(map(str, node.needed_by)),
@@ -261,5 +259,8 @@ def _block(client: QueueClient, node: PlannedNode) -> FlowNode:
         request.name,
     ]
     return FlowNode(
-        str(node.number), "\n".join(record), letter(client, request) + of_node, len(node.needs)
+        str(node.number),
+        "\n".join(record),
+        letter(client, request, node.over),
+        len(node.needs),
     )

@@ -79,6 +79,11 @@ _OF_RUNNER: Final = {
             "List batches of jobs and flows, show one, cancel it, or retry its dead jobs.",
         ),
         ("unique", "unique:unique", "List the unique keys of jobs, or free one."),
+        (
+            "lanes",
+            "lanes:lanes",
+            "List the lanes of jobs, and pause one, resume it, or give it another limit.",
+        ),
         ("why", "why:why", "Say why the job JOB_ID is not running yet, and what to do about it."),
         (
             "run-of",

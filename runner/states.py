@@ -10,7 +10,8 @@ class JobState(StrEnum):
     The state of a job.
 
     `parked`: no worker that met it knows its name or its parameters; one that does takes it.
-    `waiting`: the job with its unique key runs, and it comes next. `unknown`: no such job, or it is
+    `waiting`: the job with its unique key runs, and it comes next; or it waits for a place in its
+    lane. `unknown`: no such job, or it is
     done and its result is not kept.
     """
 
@@ -42,7 +43,8 @@ class Found(StrEnum):
     """
     Where an action found its job. A running job belongs to its worker: only `abort` acts.
 
-    `held`: it is dead, or waits, and stays so, since another job has its unique key.
+    `held`: it is dead, or waits, and stays so, since another job has its unique key, or since it
+    waits for a place in its lane.
     """
 
     WAITING = "waiting"

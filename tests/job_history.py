@@ -28,6 +28,7 @@ from runner.broker.scripts.fields import (
     Extra,
     FreshJob,
     FullOutcome,
+    LaneHead,
     Lease,
     NewJob,
     RecoverHead,
@@ -87,6 +88,8 @@ class JobModel:
     """The tokens of the claims that counted a crash."""
     blamed: tuple[bytes, ...] = ()
     """Those of them for which it died: its last worker may turn out to live afterwards."""
+    lane: bytes = b""
+    """Its lane, where it waits until there is a place: it may come due later than it was to."""
     is_place_known: bool = True
     """False once Redis's clock was set back past its due time: the next claim tells it."""
 
@@ -136,6 +139,8 @@ class JobHistory:
         self.claim_of_fence: dict[int, bytes] = {}
         self._fence = 0
         self._live: dict[bytes, JobModel] = {}
+        self._places: dict[bytes, int] = {}
+        """How many jobs of a lane may run at a time: its largest limit so far."""
         self.forgotten: set[bytes] = set()
         """Jobs that Redis lost with its last second."""
         self._now_ms = 0.0
@@ -162,6 +167,8 @@ class JobHistory:
                 self._administered(args, reply)
             case "set_back":
                 self._set_back(args)
+            case "lane":
+                self._limited(args)
 
     def remembered(self) -> Memory:
         """Return what is known of all jobs now, for `forget_since`."""
@@ -201,8 +208,31 @@ class JobHistory:
             self._new(job_id, due_ms)
         self.jobs[job_id].due_ms = due_ms
 
-    def _new(self, job_id: bytes, due_ms: float, body: bytes = b"") -> None:
-        self.jobs[job_id] = self._live[job_id] = JobModel(job_id, due_ms, body)
+    def _new(self, job_id: bytes, due_ms: float, body: bytes = b"", rule: bytes = b"") -> None:
+        limit, _, lane = rule.partition(b"|")
+        if lane:
+            self._places[lane] = max(self._places.get(lane, 0), int(limit))
+        self.jobs[job_id] = self._live[job_id] = JobModel(job_id, due_ms, body, lane=lane)
+
+    def _limited(self, args: list[bytes]) -> None:
+        head, lanes = _head(LaneHead, args)
+        for lane in lanes if head["action"] == b"limit" and head["limit"] else ():
+            self._places[lane] = max(self._places.get(lane, 0), int(head["limit"]))
+
+    def _check_lane(self, lane: bytes) -> None:
+        """No more jobs of a lane are held at a time than its limit says."""
+        held = [
+            job
+            for job in self._live.values()
+            if job.lane == lane
+            and not job.is_dead
+            and (job.holder is not None or job.stock_until_ms > self._now_ms)
+        ]
+        if len(held) > self._places[lane]:
+            ids = b", ".join(job.id for job in held).decode()
+            self._fault("more of a lane than its limit", held[-1], f"{lane.decode()}: {ids}")
+        elif len(held) == self._places[lane]:
+            self.seen["a lane that is full"] += 1
 
     def end(self, job: JobModel, how: str) -> None:
         """Let a job be over: it left nothing behind but a result."""
@@ -228,7 +258,7 @@ class JobHistory:
             if known is not None:
                 self.seen["an id used again"] += 1
                 self.used_again.add(block["id"])
-            self._new(block["id"], self._due_of(block), block["body"])
+            self._new(block["id"], self._due_of(block), block["body"], block["lane"])
         elif is_created or block["schedule"]:
             return
         elif known is not None and known.body == block["body"]:
@@ -266,13 +296,19 @@ class JobHistory:
             ):
                 self._fault("claimed while another holds it", job)
             self._compare(job, extras.get(place, {}))
-            if not job.is_place_known:
-                job.due_ms, job.is_place_known = due_ms, True
-            elif abs(due_ms - job.due_ms) > _PLACE_MS and not job.was_stock:
-                self._fault("lost its place", job, f"due {due_ms - job.due_ms:+.0f} ms")
+            self._check_place(job, due_ms)
             job.holder, job.lease_until_ms = head["token"], now + float(head["lease_ms"])
             job.is_offered = job.has_started = job.is_taken_over = False
             job.is_alone = head["mode"] == b"suspect"
+            if job.lane:
+                self._check_lane(job.lane)
+
+    def _check_place(self, job: JobModel, due_ms: float) -> None:
+        """A job keeps the due time that it has; in a lane it comes due when it gets a place."""
+        if not job.is_place_known or (job.lane and due_ms > job.due_ms):
+            job.due_ms, job.is_place_known = due_ms, True
+        elif abs(due_ms - job.due_ms) > _PLACE_MS and not job.was_stock:
+            self._fault("lost its place", job, f"due {due_ms - job.due_ms:+.0f} ms")
 
     def _check_claim(self, token: bytes, fence: int) -> None:
         """A claim that took jobs was not given up, and its fence is higher than any before."""

@@ -32,6 +32,8 @@ OF_QUEUE: Final = {
     keys.UNKNOWN_SUFFIX: "hash",
     keys.WAITING_SUFFIX: "zset",
     keys.UNIQUE_SUFFIX: "hash",
+    keys.LANED_SUFFIX: "hash",
+    keys.LANES_SUFFIX: "hash",
     keys.DEAD_SUFFIX: "zset",
     keys.DONE_SUFFIX: "zset",
     keys.DIED_SUFFIX: "hash",

@@ -35,7 +35,10 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:done` | sorted set | ids of jobs that have ended without dying, by the time of their end, Unix ms | the last `keep_done`, for `keep_done_s` |
 | `arq:queue:<queue>:died` | hash | id that its caller chose → `<id>~<ms>`, the id of the job that died under it last | until the id is used again, or that job is retried or deleted |
 | `arq:queue:<queue>:unique` | hash | job id → `<its unique key>|<dead, if dead jobs hold it>|<ms that it is held once the job is done>|<since when, Unix ms>` | while the job waits, runs or is dead |
-| `arq:queue:<queue>:waiting` | sorted set | ids of jobs that wait until the job with their unique key has ended, by due time | until then |
+| `arq:queue:<queue>:waiting` | sorted set | ids of jobs that wait until the job with their unique key has ended, or for a place in their lane, by due time | until then |
+| `arq:queue:<queue>:laned` | hash | job id → `<the limit that it was enqueued with>|<its lane>` | while the job waits, runs or is dead |
+| `arq:queue:<queue>:lane:<lane>` | sorted set | ids of the lane's jobs: those inside by FAR_MS less than when they are due, the others by due time | while it has jobs |
+| `arq:queue:<queue>:lanes` | hash | lane → `<limit of the job that came last>|<that of an operator>` | while it has jobs or a limit of an operator |
 | `arq:unique:<key>` | hash | of a unique key, the job that holds it: `job`, and the key of its queue, `at`; `next` and `next_at`, the one that waits for it; `by`, the last call that changed one of them; `over` once the job is done and the key is still held | while it is held |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
@@ -106,6 +109,9 @@ PARKED_SUFFIX = ":parked"
 PARKED_NAMES_SUFFIX = ":parked-names"
 WAITING_SUFFIX = ":waiting"
 UNIQUE_SUFFIX = ":unique"
+LANED_SUFFIX = ":laned"
+LANES_SUFFIX = ":lanes"
+LANE_SUFFIX = ":lane:"
 DEAD_SUFFIX = ":dead"
 DONE_SUFFIX = ":done"
 DIED_SUFFIX = ":died"
@@ -129,6 +135,8 @@ SUFFIXES = (
     PARKED_NAMES_SUFFIX,
     WAITING_SUFFIX,
     UNIQUE_SUFFIX,
+    LANED_SUFFIX,
+    LANES_SUFFIX,
     DEAD_SUFFIX,
     DONE_SUFFIX,
     DIED_SUFFIX,
@@ -158,6 +166,8 @@ BATCH_LOOK_S = 600
 """How often the poller looks whether the jobs of a batch are still there."""
 FLOW_STEP = 500
 """How many nodes of flows one call of a script enqueues, and jobs of a map that are under way."""
+FAR_MS = 10**13
+"""In a lane, a score below 0 says that a job is inside: it is due so much later, in 2286 at most."""
 ASIDE_TTL_S = 30 * 86_400
 ASIDE_MOST = 1000
 """How many keys that were set aside are kept at most."""

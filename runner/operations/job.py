@@ -50,6 +50,7 @@ _LIMITS = LookHead(each=16 << 20, all=34 << 20, entries=_MOST_ATTEMPTS, start=4_
 """How much of one job is read: its body, its result, and a few megabytes of its history."""
 
 _KEY = re.compile(rb"[0-9a-f]{1,64}")
+_RULE = re.compile(r"(\d{1,9})\|(.+)", re.DOTALL)
 _RAW_CHARACTERS = 2_000
 _NAME = 200
 _MESSAGE = 10_000
@@ -112,6 +113,26 @@ class UniqueView:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneView:
+    """
+    A job's lane.
+
+    Attributes:
+        lane: Name of the lane.
+        inside: How many of its jobs stand in the queue or run.
+        waiting: How many wait for a place.
+        limit: How many may be inside.
+        ahead: How many that wait come before this job; null if it does not wait.
+    """
+
+    lane: str
+    inside: int
+    waiting: int
+    limit: int
+    ahead: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     r"""
     One job.
@@ -144,6 +165,7 @@ class JobView:
             says; null if it is kept until somebody acts, or nobody can tell.
         unreadable: What of the job cannot be read, and why; empty if all can.
         unique: Its unique key; null if it has none.
+        lane: Its lane; null if it has none.
         deadline_at: When it expires, unless it has ended; null if it has no deadline.
         start_within_s: Within how many seconds of when it is due an attempt has to start; null if
             it may wait.
@@ -175,6 +197,7 @@ class JobView:
     kept_until: datetime | None
     unreadable: str = ""
     unique: UniqueView | None = None
+    lane: LaneView | None = None
     deadline_at: datetime | None = None
     start_within_s: float | None = None
 
@@ -238,7 +261,9 @@ async def job(redis: Redis, queue: str, job_id: str, catalog: Catalog) -> JobVie
             is_held = found.state() is JobState.RUNNING
             running = await _running(redis, queue, job_id) if is_held else None
             unique = await _unique(redis, found)
-            view = replace(_view(queue, job_id, found, running, catalog), unique=unique)
+            lane = await _lane(redis, queue, found)
+            view = _view(queue, job_id, found, running, catalog)
+            view = replace(view, unique=unique, lane=lane)
             return view if view.died_at is None else await _with_age(redis, view)
     return None
 
@@ -260,6 +285,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.zscore(key + keys.PARKED_SUFFIX, name)
         pipe.zscore(key + keys.WAITING_SUFFIX, name)
         pipe.hget(key + keys.UNIQUE_SUFFIX, name)
+        pipe.hget(key + keys.LANED_SUFFIX, name)
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
         pipe.pttl(own.in_progress_prefix.encode() + member)
         pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
@@ -296,6 +322,7 @@ class _Found:
     parked_ms: float | None
     waiting_ms: float | None
     unique: bytes | None
+    laned: bytes | None
     token: bytes | None
     lease_ms: int
     unknown: bytes | None
@@ -377,6 +404,26 @@ async def _unique(redis: Redis, found: _Found) -> UniqueView | None:
         next=following and shown_id(following),
         over=over is not None,
     )
+
+
+async def _lane(redis: Redis, queue: str, found: _Found) -> LaneView | None:
+    """Who is inside the lane of a job that has one, and how many wait before it."""
+    rule = _RULE.fullmatch((found.laned or b"").decode("utf-8", "backslashreplace"))
+    if rule is None:
+        return None
+    key, lane = found.own.queue_key(queue), rule[2]
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.hget(key + keys.LANES_SUFFIX, lane)
+        pipe.zcount(key + keys.LANE_SUFFIX + lane, "-inf", "(0")
+        pipe.zcard(key + keys.LANE_SUFFIX + lane)
+        pipe.zrank(key + keys.LANE_SUFFIX + lane, cast("str", found.member))
+        entry, inside, both, rank = await answers(pipe)
+    inside, both = (found.reader.known(one, 0) for one in (inside, both))
+    own, _, set_to = (found.reader.known(entry) or b"").partition(b"|")
+    limit = next((int(one) for one in (set_to, own) if one.isdigit()), int(rule[1]))
+    place = found.reader.known(rank)
+    ahead = place - inside if place is not None and place >= inside else None
+    return LaneView(lane=lane, inside=inside, waiting=both - inside, limit=limit, ahead=ahead)
 
 
 def _queue_named(own: Keys, key: bytes) -> str | None:

@@ -10,7 +10,7 @@ from runner.wording import local_time, span, zone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runner.operations.job import AttemptView, JobView, UniqueView
+    from runner.operations.job import AttemptView, JobView, LaneView, UniqueView
     from runner.operations.why import Why
 
 
@@ -41,11 +41,19 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         found["starts"] = f"within {span(view.start_within_s)} of when it is due, or expires"
     if view.unique is not None:
         found["unique key"] = _key(view.unique, view.job_id)
+    if view.lane is not None:
+        found["lane"] = lane(view.lane)
     if view.unreadable:
         found["unreadable"] = view.unreadable
     if view.raw is not None:
         found["body"] = view.raw
     return {name: shown(text) for name, text in found.items()}
+
+
+def lane(one: LaneView) -> str:
+    """A job's lane, and how full it is."""
+    place = "" if one.ahead is None else f"; {one.ahead:,} come before this job"
+    return f"{one.lane}, {one.inside:,} of {one.limit:,} inside, {one.waiting:,} waiting{place}"
 
 
 def _key(unique: UniqueView, job_id: str) -> str:

@@ -48,7 +48,8 @@ class Queue:
         dead: Jobs in the dead set.
         done: Jobs that have ended, as far as they are listed.
         parked: Jobs that are parked: no worker knew their name or parameters.
-        waiting: Jobs that wait for another one, which has their unique key.
+        waiting: Jobs that wait for another one, which has their unique key, or for a place in
+            their lane.
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
         workers: Workers with a heartbeat that has not lapsed.

@@ -134,7 +134,8 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
     enqueuer = Enqueuer(at(redis, job.queue))
     try:
         own = job.options_of_worker
-        request = Enqueue(job.queue, job_id, job.name, args, kwargs, job=job, only_one=own.unique)
+        request = Enqueue(job.queue, job_id, job.name, args, kwargs, job=job)
+        request.only_one, request.lane = own.unique, own.lane
         set_limits(request, own.start_within_s, own.deadline_s)
         await enqueuer.put(request)
     finally:

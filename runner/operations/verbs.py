@@ -1,8 +1,9 @@
 """
 What an operator may do: the table that pages, JSON API, `pipeline top` and commands read.
 
-A verb acts on jobs, queues, processes or schedules. Its row holds the states that offer it, the
-role that may use it, what it asks for, and its words. Its effect is in `actions` or `schedules`.
+A verb acts on jobs, queues, lanes, processes or schedules. Its row holds the states that offer it,
+the role that may use it, what it asks for, and its words. Its effect is in `actions`, `lanes` or
+`schedules`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ V = TypeVar("V", bound="Verb")
 
 ACTIVE = "active"
 PAUSED = "paused"
+LIMITED = "limited"
 QUIET = "quiet"
 
 
@@ -233,6 +235,29 @@ QUEUE_VERBS: Mapping[str, Verb] = {
             button="Resume",
             said="{} goes on.",
             key="P",
+        ),
+    )
+}
+
+LANE_VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            name="pause",
+            states=frozenset({ACTIVE, LIMITED}),
+            help="Start no more jobs of the lane until it is resumed; running jobs go on.",
+            done="paused",
+            button="Pause",
+            question="Pause {}? None of its jobs starts until somebody resumes it.",
+            said="{} is paused: its jobs wait.",
+        ),
+        Verb(
+            name="resume",
+            states=frozenset({PAUSED, LIMITED}),
+            help="Give the lane the limit again that its jobs were enqueued with.",
+            done="resumed",
+            button="Resume",
+            said="{} goes on, with the limit of its jobs.",
         ),
     )
 }

@@ -2,8 +2,8 @@
 Why a job is not running yet, in a sentence that somebody can act on.
 
 The causes are tried in this order: the job has finished, it runs, another one has its unique key,
-no worker knows it, it is not due, its queue is paused, no worker lives, every worker is quiet,
-every slot is busy.
+its lane has no place, no worker knows it, it is not due, its queue is paused, no worker lives,
+every worker is quiet, every slot is busy.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from runner.operations.batches import BatchView, FlowNodeView
     from runner.operations.catalog import Catalog
-    from runner.operations.job import JobView
+    from runner.operations.job import JobView, LaneView
     from runner.operations.processes import WorkerView
 
 _MESSAGE_CHARACTERS = 160
@@ -60,6 +60,7 @@ class Cause(StrEnum):
     SLOTS_BUSY = "slots busy"
     SUSPECT = "suspect"
     UNIQUE = "unique key"
+    LANE = "lane"
     ABOUT_TO_RUN = "about to run"
 
 
@@ -268,6 +269,8 @@ def _running(view: JobView) -> Why:
 
 
 def _behind(view: JobView) -> Why:
+    if view.lane is not None and view.lane.ahead is not None:
+        return _in_lane(view, view.lane)
     held = view.unique
     holder = "another job" if held is None or held.holder is None else f"the job {held.holder}"
     return Why(
@@ -277,6 +280,28 @@ def _behind(view: JobView) -> Why:
         if held and held.holder
         else "",
         until=view.due_at,
+    )
+
+
+def _in_lane(view: JobView, lane: LaneView) -> Why:
+    before = f"{counted(lane.ahead or 0, 'job')} of it come before" if lane.ahead else "it is next"
+    due = "" if view.due_at is None or view.due_at <= now() else f", and due at {_at(view.due_at)}"
+    if not lane.limit:
+        return Why(
+            Cause.LANE,
+            f"Its lane {lane.lane} is paused: none of its jobs starts{due}; {before}.",
+            remedy=f"Resume it: pipeline lanes resume {view.queue} {lane.lane}.",
+            until=view.due_at,
+            ahead=lane.ahead,
+        )
+    return Why(
+        Cause.LANE,
+        f"It waits for a place in its lane {lane.lane}, which runs {lane.limit:,} at a time, and "
+        f"has {lane.inside:,} inside{due}; {before}.",
+        remedy="Wait, or give the lane another limit: "
+        f"pipeline lanes limit {view.queue} {lane.lane} {lane.limit + 1}.",
+        until=view.due_at,
+        ahead=lane.ahead,
     )
 
 

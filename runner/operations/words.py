@@ -130,7 +130,7 @@ _NOTHING = {
     ),
     JobState.WAITING: (
         "Nothing waits for another job",
-        "A job whose unique key another one has, which runs, waits here until that has ended.",
+        "A job waits here until the one with its unique key has ended, or its lane has a place.",
     ),
     JobState.DEAD: (
         "No dead jobs",

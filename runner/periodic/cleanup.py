@@ -9,8 +9,8 @@ import structlog
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.chunks import chunks
-from runner.broker.scripts import RELEASE, UNPARK
-from runner.broker.scripts.fields import ReleaseHead, UnparkHead
+from runner.broker.scripts import LANE, RELEASE, UNPARK
+from runner.broker.scripts.fields import LaneHead, ReleaseHead, UnparkHead
 from runner.states import Found
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _log = structlog.get_logger("runner.trim")
 
 _CHUNK = 500
 _OFFERED = 10
+_LOOKS = 10
+_LANES = 50
 _ABORT_MS = 86_400_000
 _METRICS_MS = 4 * 86_400_000
 _AHEAD_MS = 86_400_000
@@ -67,6 +69,25 @@ async def free_keys(redis: Redis, queue: str, cursor: int) -> int:
         if freed:
             _log.warning("unique keys freed: their jobs are gone", queue=queue, keys=freed)
     return int(found[0])
+
+
+async def look_after_lanes(redis: Redis, queue: str, cursor: int) -> int:
+    """
+    Let jobs in whose places were left by a program that knows no lanes; return where to go on.
+
+    One call looks at a few thousand lanes.
+    """
+    key, own = keys.of(redis).queue_key(queue), keys.of(redis)
+    for _ in range(_LOOKS):
+        cursor, found = await redis.hscan(key + keys.LANES_SUFFIX, cursor, count=_CHUNK)
+        for chunk in chunks([*found], most=_LANES):
+            args = [*LaneHead("look"), *chunk]
+            changed = await redis.eval(LANE, 2, key, own.base, *args)  # type: ignore[misc]
+            if changed:
+                _log.warning("places in lanes were free", queue=queue, jobs=changed)
+        if not cursor:
+            break
+    return int(cursor)
 
 
 async def trim_by_time(redis: Redis, *, now_ms: float) -> None:

@@ -22,7 +22,8 @@ class QueueGauges:
 
     ready: due now. oldest_wait_s: how long the oldest ready job has been due; 0 if there is none.
     done: ended without dying, as far as they are listed. parked: since their workers did not know
-    their names or parameters. waiting: for jobs that have their unique keys. unreadable: the states
+    their names or parameters. waiting: for jobs that have their unique keys, or
+    for places in their lanes. unreadable: the states
     whose jobs cannot be counted, since another type stands at their key; 0 stands for them.
     """
 
@@ -42,7 +43,7 @@ class QueueGauges:
     def send(self, statsd: StatsD) -> None:
         """Send them as StatsD gauges `queue.<queue>.<state>`; the oldest wait in milliseconds."""
         prefix = f"queue.{self.queue}."
-        for state in ("ready", "scheduled", "retrying", "running", "dead"):
+        for state in ("ready", "scheduled", "retrying", "waiting", "running", "dead"):
             if state not in self.unreadable:
                 statsd.gauge(prefix + state, getattr(self, state))
         statsd.gauge(prefix + "latency_ms", round(self.oldest_wait_s * 1000))

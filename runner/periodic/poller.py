@@ -4,8 +4,8 @@ The cron poller: what one worker of the fleet does every 15 seconds, beside its 
 Each poll
 1. enqueues the periodic jobs that came due since the last poll, each tick once;
 2. refreshes the queue gauges;
-3. removes workers that are gone from the register, offers parked jobs, frees unique keys of jobs
-   that another program has ended, trims the dead sets;
+3. removes workers that are gone from the register, offers parked jobs, frees unique keys and places
+   in lanes of jobs that another program has ended, trims the dead sets;
 4. announces the queues that are worked, and forgets those that nobody uses;
 5. looks after batches whose creator is lost, or whose jobs were ended by another program;
 6. stores its time, which the health check reads.
@@ -29,6 +29,7 @@ from runner.broker.servers import by_server
 from runner.broker.set_aside import set_aside_of_queues
 from runner.periodic.cleanup import (
     free_keys,
+    look_after_lanes,
     offer_parked,
     trim_by_time,
     trim_dead,
@@ -93,6 +94,8 @@ class Poller:
         self.schedule = schedule
         self._looked_at: dict[str, int] = {}
         """Where to go on looking at unique keys, by queue."""
+        self._lanes_seen: dict[str, int] = {}
+        """The same of lanes."""
 
     async def poll(self) -> None:
         """Do all of it once. Raises what Redis raises: the next poll makes up for it."""
@@ -109,6 +112,8 @@ class Poller:
             await offer_parked(self._redis, queue)
             cursor = self._looked_at.get(queue, 0)
             self._looked_at[queue] = await free_keys(self._redis, queue, cursor)
+            cursor = self._lanes_seen.get(queue, 0)
+            self._lanes_seen[queue] = await look_after_lanes(self._redis, queue, cursor)
             await trim_dead(
                 self._redis,
                 queue,

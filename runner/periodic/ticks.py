@@ -129,6 +129,7 @@ def request_at(periodic: Periodic, tick: datetime) -> Enqueue:
         overlap=periodic.overlap,
         job=periodic.job,
         only_one=own.unique,
+        lane=own.lane,
     )
     set_limits(request, own.start_within_s, own.deadline_s)
     return request

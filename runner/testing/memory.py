@@ -16,6 +16,7 @@ from runner.sealing import keys_for_tests
 from runner.states import JobState
 from runner.testing.clock import Clock
 from runner.testing.flows import FlowRecord
+from runner.testing.lanes import Lanes
 from runner.testing.records import JobError, Record, Stage
 from runner.testing.unique import UniqueKeys
 
@@ -88,6 +89,7 @@ class Kept:
         self._records: dict[str, Record] = {}
         self._batches: dict[str, BatchRecord] = {}
         self._keys = UniqueKeys()
+        self._lanes = Lanes()
 
     async def put(self, request: Enqueue, /) -> bool:
         """Keep a job; refuse it if the one of its id is pending, or its batch was cancelled."""
@@ -113,8 +115,23 @@ class Kept:
         if batch is not None:
             batch.jobs.append(record)
         if record.stage is not Stage.HELD_BACK:
-            await self._added(record)
+            await self._enter(record)
         return True
+
+    async def _enter(self, record: Record) -> None:
+        """Let a job come into its lane, and into its queue if there is a place."""
+        self._lanes.join(record, self.clock.now)
+        if record.stage is not Stage.HELD_BACK:
+            await self._added(record)
+        else:
+            self._held_back(record)
+
+    def _held_back(self, record: Record) -> None:
+        """Do what follows when a job waits for a place."""
+
+    async def _let_in(self, record: Record) -> None:
+        """Do what follows when a job has a place that it has waited for."""
+        await self._added(record)
 
     def _body(self, request: Enqueue) -> bytes:
         """Return the job's body, with its deadline as the script writes it."""
@@ -132,12 +149,15 @@ class Kept:
             elif belongs and record not in batch.jobs:
                 batch.jobs.append(record)
 
-    async def _free_key(self, record: Record) -> None:
-        """Do what follows for the unique key of a job that has ended."""
-        if record.key and not record.is_pending:
-            following = self._keys.free(record, self.clock.now)
-            if following is not None:
-                await self._added(following)
+    async def _ended(self, record: Record) -> None:
+        """Do what follows for the unique key and the lane of a job that may have ended."""
+        if record.is_pending:
+            return
+        following = self._keys.free(record, self.clock.now) if record.key else None
+        if following is not None:
+            await self._enter(following)
+        for one in [*self._lanes.leave(record, self.clock.now)]:
+            await self._let_in(one)
 
     async def put_many(self, requests: Sequence[Enqueue], /) -> list[bool]:
         """Keep many jobs, or none if one of them has no JSON form."""
@@ -200,7 +220,7 @@ class Kept:
         record = self._found(queue, job_id)
         if record is not None and record.is_pending:
             self._abort(record)
-            await self._free_key(record)
+            await self._ended(record)
             await self._call_back(record.request.batch_id)
 
     def _abort(self, record: Record) -> None:
@@ -270,7 +290,7 @@ class Kept:
             batch.flow.drop()
         for record in [job for job in batch.jobs if job.is_pending]:
             self._abort(record)
-            await self._free_key(record)
+            await self._ended(record)
         await self._call_back(batch_id)
         return True
 
@@ -301,6 +321,12 @@ class Collected(Kept):
 
     async def _added(self, record: Record) -> None:
         self.jobs.append(record.shown(delay_s=self._delay_s(record)))
+
+    def _held_back(self, record: Record) -> None:
+        self.jobs.append(record.shown(delay_s=self._delay_s(record)))
+
+    async def _let_in(self, record: Record) -> None:
+        """It was recorded as it was enqueued."""
 
     def _delay_s(self, record: Record) -> float:
         return max(0.0, (record.due - self.clock.now).total_seconds())

@@ -35,7 +35,7 @@ class Stage(Enum):
     """
     Where a job is. An aborted one is done: it has a result, which says so.
 
-    HELD_BACK: it waits until the job with its unique key has ended.
+    HELD_BACK: it waits until the job with its unique key has ended, or its lane has a place.
     """
 
     WAITING = 1
@@ -58,7 +58,7 @@ class Record:
     first: when it was enqueued. spent: attempts that failed. ended_as: the state that its batch
     counts; told_as: that which its flow knows. passed: what it passes on there. result, error: what
     a handle reads, as JSON; kept_until: of the result; None for ever. key: its unique key; '' for
-    none.
+    none. lane: the queue and the name of the lane that it is in.
     """
 
     request: Enqueue
@@ -75,6 +75,7 @@ class Record:
     told_as: str = ""
     passed: bytes = b""
     key: str = ""
+    lane: tuple[str, str] | None = None
 
     @property
     def is_pending(self) -> bool:

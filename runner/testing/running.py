@@ -76,9 +76,17 @@ class _Running(Kept):
         held = record.held
         assert held is not None  # noqa: S101 -- it has run
         self._settle(record, held, outcome)
-        await self._free_key(record)
+        await self._ended(record)
+        await self._step_back(record)
         await self._call_back(record.request.batch_id)
         return outcome
+
+    async def _step_back(self, record: Record) -> None:
+        """Let a job give up its place in its lane until it is due again."""
+        if record.lane is not None and record.is_pending and record.due > self.clock.now:
+            for one in [*self._lanes.leave(record, self.clock.now)]:
+                await self._let_in(one)
+            self._lanes.join(record, self.clock.now)
 
     def _settle(self, record: Record, held: Held, outcome: Outcome | None) -> None:
         now = self.clock.now
@@ -302,7 +310,8 @@ class Drained(_Running):
                 await asyncio.wait([task])
                 await asyncio.sleep(0)  # whoever runs it keeps its outcome
             elif not await self._step(until):
-                assert until is not None  # noqa: S101 -- else it would be in the queue
+                if until is None:
+                    raise JobError(f"{name} waits for a job that waits for its result")
                 self.clock.now = max(self.clock.now, until)
                 raise TimeoutError(f"{name} had not ended after {timeout_s:g} s")
 

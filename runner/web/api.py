@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from runner.errors import ConfigurationError
-from runner.operations import audit, batches, metrics, schedules
+from runner.lanes import MOST
+from runner.operations import audit, batches, lanes, metrics, schedules
 from runner.operations.actions import Request, known_queue
 from runner.operations.bulk import (
     PATIENCE_S,
@@ -95,6 +96,30 @@ class ActionBody(BaseModel):
     to: str | None = Field(None, description="For `move`: the queue to move the job to.")
 
 
+class LimitBody(BaseModel):
+    """Another limit of a lane."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    limit: int | None = Field(
+        description="How many of its jobs run at a time, 0 to pause it; null: as its jobs say.",
+        ge=0,
+        le=MOST,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """
+    The outcome of another limit.
+
+    Attributes:
+        moved: How many jobs came into the queue, or left it.
+    """
+
+    moved: int
+
+
 @dataclass(frozen=True, slots=True)
 class ActionDone:
     """
@@ -144,6 +169,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         *_bulk(dashboard),
         *_processes(dashboard),
         *_batches(dashboard),
+        *_lanes(dashboard),
         *api_runs.endpoints(dashboard),
         *_schedules(dashboard),
         *_metrics(dashboard),
@@ -385,6 +411,47 @@ def _batches(dashboard: Dashboard) -> list[Endpoint]:
             Outcome,
             act,
             {**batch_id, "verb": verb},
+        ),
+    ]
+
+
+def _lanes(dashboard: Dashboard) -> list[Endpoint]:
+    redis = dashboard.redis
+
+    async def all_lanes(request: WebRequest) -> lanes.LanePage:
+        part = request.query_params.get("name", "")
+        limit = whole_number(request, "limit", PAGE, _MOST_ROWS)
+        return await lanes.lanes(redis, dashboard.queues, limit=limit, part=part)
+
+    async def limit(request: WebRequest) -> Moved:
+        body = await body_of(request, LimitBody)
+        name, operator = _queue(dashboard, request), dashboard.operator(request)
+        lane = request.path_params["lane"]
+        return Moved(await lanes.set_limit(redis, operator, name, lane, body.limit))
+
+    return [
+        Endpoint(
+            "GET",
+            "/api/lanes",
+            "List lanes, those with the most jobs that wait first",
+            lanes.LanePage,
+            all_lanes,
+            {
+                "name": Annotated[str, Field(description="Part of the name.")],
+                "limit": Annotated[int, Field(description="How many.", ge=1, le=_MOST_ROWS)],
+            },
+        ),
+        Endpoint(
+            "POST",
+            "/api/queues/{queue}/lanes/{lane:path}",
+            "Give a lane another limit",
+            Moved,
+            limit,
+            {
+                "queue": _QueueName,
+                "lane": Annotated[str, Field(description="Name of the lane.", min_length=1)],
+            },
+            LimitBody,
         ),
     ]
 

@@ -14,6 +14,7 @@ _DRAWN = {
     'm-3 8v2.5m3-2.5v2.5M1.5 6.5H4m-2.5 3H4m8-3h2.5m-2.5 3h2.5"/>',
     "batches": '<rect x="4.5" y="1.5" width="10" height="8" rx="1"/><path d="M11.5 12.5h-8a1 1 0 0 '
     '1-1-1v-6"/>',
+    "lanes": '<path d="M2 3v10M14 3v10M8 3v2.5m0 2v2m0 2V13"/>',
     "schedules": '<circle cx="8" cy="8" r="6"/><path d="M8 4.5V8l2.5 1.5"/>',
     "metrics": '<path d="M3 14V9m5 5V3m5 11V6.5"/>',
     "play": '<rect x="1.5" y="3" width="13" height="10" rx="1.5"/><path class="full" '

@@ -32,6 +32,7 @@ _OWN = (
     Link("Queues", "/queues", "queues", "q"),
     Link("Workers", "/workers", "workers", "w", counts="workers", is_first=True),
     Link("Batches", "/batches", "batches", "b"),
+    Link("Lanes", "/lanes", "lanes", "l"),
     Link("Schedules", "/schedules", "schedules", "s"),
     Link("Metrics", "/metrics/jobs", "metrics", "m"),
 )
@@ -48,6 +49,7 @@ KEYS: Sequence[tuple[str, Sequence[Row]]] = (
             ("These keys", ("?",)),
             ("Overview, jobs", ("g", "then", "o", "j")),
             ("Queues, workers", ("g", "then", "q", "w")),
+            ("Batches, lanes", ("g", "then", "b", "l")),
             ("Schedules, metrics", ("g", "then", "s", "m")),
             ("Audit", ("g", "then", "a")),
             ("Hold the page still", ("p",)),

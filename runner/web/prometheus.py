@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _MOST_TOTALS = 200_000
 """Fields: of four thousand jobs."""
 
-_STATES = ("ready", "running", "scheduled", "retrying", "dead")
+_STATES = ("ready", "running", "scheduled", "retrying", "waiting", "dead")
 Totals = dict[tuple[str, str], dict[str, int]]
 """Counts of each queue and job, by field."""
 

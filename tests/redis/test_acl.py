@@ -16,13 +16,14 @@ import pytest
 import redis as blocking
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
-from runner import Batch, Bury, Context, Flow, JobState, Periodic, Unique, connect, job
+from runner import Batch, Bury, Context, Flow, JobState, Lane, Periodic, Unique, connect, job
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.scripts import SCRIPTS
 from runner.current import use
 from runner.errors import JobFailedError
 from runner.operations.actions import Operator
+from runner.operations.lanes import set_limit
 from runner.operations.sessions import revoke, sessions
 from runner.web.login import LoginSettings
 from settings.groups import QUEUE_NAMES
@@ -230,6 +231,27 @@ async def test_unique_jobs_need_no_more_rights(acl: Server) -> None:
             assert await soon(handle.result()) == "went on"
     await client.aclose()
     await followed.aclose()
+    assert set(acl.refusals()) <= {"worker: config|get"}
+
+
+async def test_jobs_of_lanes_need_no_more_rights(acl: Server) -> None:
+    """To wait in a lane, to make room in it, to be let in, and to have another limit."""
+    client = connect(acl.url("client"))
+    use(client)
+    turns = quick.options(lane=Lane((), 1))
+    later = await quick.options(lane=Lane((), 1), delay_s=3600).enqueue(0)
+    handles = await turns.enqueue_many([{"number": number} for number in range(3)])
+    await quick.options(lane=Lane((), 2), job_id="mine").enqueue(3)
+    followed = connect(acl.url("worker"))
+    async with working(acl.url("worker"), *JOBS, poll_interval_s=0.2):
+        use(followed)
+        for handle in handles:
+            await soon(handle.result())
+    pages = connect(acl.url("pages"))
+    await set_limit(pages, Operator(pages, "Ada"), "default", "quick", 0)
+    assert await later.state() is JobState.WAITING
+    for one in (client, followed, pages):
+        await one.aclose()
     assert set(acl.refusals()) <= {"worker: config|get"}
 
 

@@ -169,6 +169,8 @@ def _keys(judge: Judge, job: JobModel) -> Iterator[Broken]:
         "running": holds(queue + keys.RUNNING_SUFFIX.encode()),
         "retrying": holds(queue + keys.RETRYING_SUFFIX.encode()),
         "crashes": holds(queue + keys.CRASHES_SUFFIX.encode()),
+        "waiting": holds(queue + keys.WAITING_SUFFIX.encode()),
+        "lane": holds(queue + keys.LANE_SUFFIX.encode() + job.lane),
         "dead": holds(queue + keys.DEAD_SUFFIX.encode()),
     }
     there = {name for name, present in own.items() if present}
@@ -176,7 +178,9 @@ def _keys(judge: Judge, job: JobModel) -> Iterator[Broken]:
         yield "left something behind", f"{job.id.decode()} ({job.ended_how}): {sorted(there)}"
     if job.is_dead and not {"body", "dead"} <= there:
         yield "dead, and not whole", f"{job.id.decode()}: {sorted(there)}"
-    if job.is_dead and there & {"queue", "running", "mark", "retrying"}:
+    if job.is_over and holds(queue + keys.LANED_SUFFIX.encode()) and not job.was_stock:
+        yield "left its lane behind", job.id.decode()
+    if job.is_dead and there & {"queue", "running", "mark", "retrying", "waiting", "lane"}:
         yield "dead, and elsewhere too", f"{job.id.decode()}: {sorted(there)}"
     if not job.was_stock and job.id not in judge.history.used_again:
         is_listed = holds(queue + keys.DONE_SUFFIX.encode())

@@ -103,7 +103,18 @@ IN_LUA: dict[str, InLua] = {
         "renew", "if ARGV[3] == '1' then take_crash_back", "if true then take_crash_back"
     ),
     "retrying-kept-for-another-job": InLua(
-        "enqueue", "redis.call('ZREM', queue .. ':retrying', id)", "local _ = id"
+        "enqueue",
+        "'abort', id) redis.call('ZREM', queue .. ':retrying', id)",
+        "'abort', id)",
+    ),
+    "lane-never-full": InLua(
+        "enqueue", "local is_full = last[1] ~= nil", "local is_full = last[1] == ''"
+    ),
+    "place-not-handed-on": InLua(
+        "settle", "wake_many(queue, ready) end close_lanes(now)", "wake_many(queue, ready) end"
+    ),
+    "place-kept-by-the-dead": InLua(
+        "settle", "uses_lanes(queue) then leave_lane(queue, id, dead_id)", "dead_id == '' then"
     ),
     "ended-and-not-listed": InLua(
         "settle", "redis.call('ZADD', queue .. ':done', unpack(ended))", "local _ = ended"

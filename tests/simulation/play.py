@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
-from runner import QueueClient, WorkerSettings, connect
+from runner import Lane, QueueClient, WorkerSettings, connect
 from runner.admin import Admin
 from runner.broker import keys
 from runner.errors import EnqueueError
+from runner.operations.actions import Operator
+from runner.operations.lanes import set_limit
 from runner.simulation.world import World
 from tests.simulation.judge import Judge
 from tests.simulation.ledger import QUEUE, Ledger, act, written
@@ -26,6 +28,7 @@ from tests.simulation.schedule import (
     MAX_CRASHES,
     Act,
     JobPlan,
+    Limit,
     Schedule,
 )
 from tests.simulation.stock import STOCK, on_the_worlds_clock, stock_client, stock_worker
@@ -220,7 +223,9 @@ class _Play:
             await self._enqueue_as_arq(client, plan)
             return
         options = act.options(
-            delay_s=plan.delay_s, job_id=f"chosen-{plan.number}" if plan.chosen else None
+            delay_s=plan.delay_s,
+            job_id=f"chosen-{plan.number}" if plan.chosen else None,
+            lane=_lane_of(plan),
         )
         request = options.request((), {"number": plan.number})
         self._ledger.ids[plan.number] = request.job_id
@@ -264,7 +269,8 @@ class _Play:
         await asyncio.sleep(plans[0].at_s)
         requests = []
         for plan in plans:
-            request = act.options(delay_s=plan.delay_s).request((), {"number": plan.number})
+            options = act.options(delay_s=plan.delay_s, lane=_lane_of(plan))
+            request = options.request((), {"number": plan.number})
             self._ledger.ids[plan.number] = request.job_id
             requests.append(request)
         if await self._acknowledges(lambda: client.enqueuer.put_many(requests), again=False):
@@ -289,6 +295,12 @@ class _Play:
         async with asyncio.TaskGroup() as group:
             for one in self._schedule.acts:
                 group.create_task(self._act(client, one))
+            for limit in self._schedule.limits:
+                group.create_task(self._limit(client, limit))
+        for lane in {limit.lane for limit in self._schedule.limits}:
+            until_s = self._schedule.trouble_s + _LOST_BY_THEN_S
+            await asyncio.sleep(max(0.0, until_s - self._world.now))
+            await self._insist(lambda lane=lane: _set_limit(client, lane, None))  # type: ignore[misc]
         if any(one.verb == "pause" for one in self._schedule.acts):
             # That the queue goes on may be lost with Redis's last second.
             until_s = self._schedule.trouble_s + _LOST_BY_THEN_S
@@ -311,6 +323,11 @@ class _Play:
                 case verb:
                     self._ledger.acted_on.setdefault(one.number, []).append(verb)
                     await _on_a_job(admin, verb, job_id)
+
+    async def _limit(self, client: QueueClient, one: Limit) -> None:
+        await asyncio.sleep(one.at_s)
+        with suppress(RedisError, OSError):
+            await _set_limit(client, one.lane, one.limit)
 
     def _order(self, number: int, order: str) -> None:
         _, worker = self._workers[number % self._schedule.workers]
@@ -337,6 +354,16 @@ class _Play:
             self._is_over = not self._clients_left and not self._judge.left()
         if not self._is_over:
             self._world.later(self._world.now + _LOOK_EVERY_S, self._look)
+
+
+def _lane_of(plan: JobPlan) -> Lane | None:
+    if plan.lane is None:
+        return None
+    return Lane(by=(), limit=plan.lane + 1, name=f"lane-{plan.lane}")
+
+
+async def _set_limit(client: QueueClient, lane: int, limit: int | None) -> None:
+    await set_limit(client, Operator(client, "operator"), QUEUE, f"lane-{lane}", limit)
 
 
 async def _on_a_job(admin: Admin, verb: str, job_id: str) -> None:

@@ -51,6 +51,8 @@ OF_A_CALL: tuple[FaultKind, ...] = get_args(OfACall)
 SCRIPTS = ("claim", "settle", "enqueue", "renew", "start", "admin")
 JUMPS_S = ("5", "60", "3600", "-5", "-60", "-3600")
 """How Redis's clock is set, in seconds; back only where nobody else's clock decides."""
+LANED = 0.35
+"""The part of all schedules whose jobs have lanes."""
 REFUSALS = ("FULL", "READ_ONLY", "LOADING", "BUSY")
 
 
@@ -60,7 +62,8 @@ class JobPlan:
     One job.
 
     steps: how its attempts go, the last one also any later attempt. takes_s: how long each takes.
-    chosen: enqueued under an id of the caller's choice, and once again a moment later.
+    chosen: enqueued under an id of the caller's choice, and once again a moment later. lane: of
+    which it waits for a place; its limit is the number, and one more.
     stock: enqueued by a stock arq client. bulk: jobs of the same number go in one call.
     """
 
@@ -72,6 +75,7 @@ class JobPlan:
     chosen: bool = False
     stock: bool = False
     bulk: int | None = None
+    lane: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,15 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """Another limit that an operator gives a lane."""
+
+    at_s: float
+    lane: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """One history before it happens."""
 
@@ -113,6 +126,7 @@ class Schedule:
     redis_version: tuple[int, int, int]
     trouble_s: float
     """Faults and acts come within this time."""
+    limits: tuple[Limit, ...] = ()
 
     def without(self, **parts: object) -> Schedule:
         """Return it with other parts."""
@@ -141,7 +155,27 @@ def draw(seed: int, *, large: bool | None = None) -> Schedule:
         acts=tuple(_act(seed, number, trouble_s, jobs) for number in range(dice.randint(0, acts))),
         redis_version=dice.choice(((6, 2, 14), (7, 0, 15), (7, 4, 0))),
         trouble_s=trouble_s,
+        limits=_limits(seed, trouble_s),
     )
+
+
+def _has_lanes(seed: int) -> bool:
+    return Random(f"{seed}:lanes").random() < LANED
+
+
+def _limits(seed: int, trouble_s: float) -> tuple[Limit, ...]:
+    dice = Random(f"{seed}:limits")
+    if not _has_lanes(seed) or dice.random() < 0.6:
+        return ()
+    return tuple(
+        Limit(round(dice.uniform(0.0, trouble_s), 3), dice.randrange(2), dice.randrange(4))
+        for _ in range(dice.randint(1, 3))
+    )
+
+
+def _lane(seed: int, number: int) -> int | None:
+    dice = Random(f"{seed}:lane of {number}")
+    return dice.choice((0, 0, 0, 1, 1, None)) if _has_lanes(seed) else None
 
 
 def _job(seed: int, number: int, trouble_s: float) -> JobPlan:
@@ -169,6 +203,7 @@ def _job(seed: int, number: int, trouble_s: float) -> JobPlan:
         chosen=dice.random() < 0.15 and not is_stock,
         stock=is_stock,
         bulk=dice.randint(0, 2) if dice.random() < 0.3 and not is_stock else None,
+        lane=None if is_stock else _lane(seed, number),
     )
 
 

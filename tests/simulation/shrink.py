@@ -9,7 +9,7 @@ from tests.simulation.play import Verdict, play
 if TYPE_CHECKING:
     from tests.simulation.schedule import Schedule
 
-_PARTS = ("faults", "jobs", "acts")
+_PARTS = ("faults", "jobs", "acts", "limits")
 
 
 def shrink(schedule: Schedule, *, most_plays: int = 300) -> tuple[Schedule, Verdict]:

@@ -11,7 +11,7 @@ import re
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from runner.broker.keys import ASIDE_MOST, ASIDE_TTL_S, BATCH_LOOK_S, FLOW_STEP, WAKE_TOKENS
+from runner.broker.keys import ASIDE_MOST, ASIDE_TTL_S, BATCH_LOOK_S, FAR_MS, FLOW_STEP, WAKE_TOKENS
 from runner.broker.scripts import fields
 
 _HERE = files(__name__)
@@ -36,6 +36,7 @@ _CONSTANTS = {
     "ASIDE_MOST": str(ASIDE_MOST),
     "BATCH_LOOK_MS": str(BATCH_LOOK_S * 1000),
     "FLOW_STEP": str(FLOW_STEP),
+    "FAR": str(FAR_MS),
     "ASIDE_KEPT_MS": str(ASIDE_TTL_S * 1000),
 }
 _PLACE = re.compile(rf"\b[A-Z_]+\.[a-z_]+\b|\b(?:{'|'.join(_CONSTANTS)})\b")
@@ -90,8 +91,10 @@ SCRIPTS: Final = {
         begins_with=(
             "fresh.lua",
             "aside.lua",
-            "batches.lua",
+            "out_of_reach.lua",
             "places.lua",
+            "lanes.lua",
+            "batches.lua",
             "unique.lua",
             "keys_asked.lua",
         ),
@@ -118,9 +121,10 @@ SCRIPTS: Final = {
             "death.lua",
             "out_of_reach.lua",
             "unstarted.lua",
+            "places.lua",
+            "lanes.lua",
             "batches.lua",
             "flows.lua",
-            "places.lua",
             "unique.lua",
             "gone.lua",
         ),
@@ -139,9 +143,10 @@ SCRIPTS: Final = {
             "aside.lua",
             "death.lua",
             "out_of_reach.lua",
+            "places.lua",
+            "lanes.lua",
             "batches.lua",
             "flows.lua",
-            "places.lua",
             "unique.lua",
             "gone.lua",
         ),
@@ -152,9 +157,11 @@ SCRIPTS: Final = {
         {"MEMBER": fields.BatchMember, "NODE": fields.FlowNode},
         begins_with=(
             "aside.lua",
+            "out_of_reach.lua",
+            "places.lua",
+            "lanes.lua",
             "batches.lua",
             "flows.lua",
-            "places.lua",
             "unique.lua",
             "gone.lua",
         ),
@@ -162,7 +169,12 @@ SCRIPTS: Final = {
     "release": Script(
         "release.lua",
         fields.ReleaseHead,
-        begins_with=("aside.lua", "places.lua", "unique.lua"),
+        begins_with=("aside.lua", "out_of_reach.lua", "places.lua", "lanes.lua", "unique.lua"),
+    ),
+    "lane": Script(
+        "lane.lua",
+        fields.LaneHead,
+        begins_with=("aside.lua", "out_of_reach.lua", "places.lua", "lanes.lua"),
     ),
     "count": Script(
         "count.lua", fields.CountHead, {"JOB": fields.JobCount}, begins_with=("aside.lua",)
@@ -195,6 +207,7 @@ RENEW = SCRIPTS["renew"].text()
 ADMIN = SCRIPTS["admin"].text()
 BATCH = SCRIPTS["batch"].text()
 RELEASE = SCRIPTS["release"].text()
+LANE = SCRIPTS["lane"].text()
 COUNT = SCRIPTS["count"].text()
 BEAT = SCRIPTS["beat"].text()
 ENDED = SCRIPTS["ended"].text()

@@ -57,6 +57,7 @@ local function revive(id, batch)
   local dead_id = id
   id = take_id_back(queue, id)
   take_key_back(queue, dead_id, id)
+  take_lane_back(queue, dead_id, id)
   -- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
   redis.call('SET', base .. 'retry:' .. id, '0')
   redis.call('DEL', base .. 'result:' .. id)
@@ -75,18 +76,24 @@ end
 local woken = {}
 
 local function wait_until(id, due)
-  -- It waits for another job, whenever it is due.
+  -- It waits for another job, or a place in its lane, whenever it is due.
   if redis.call('ZSCORE', queue .. ':waiting', id) then
+    if wait_anew(queue, id, tonumber(due), now) then
+      return
+    end
     redis.call('ZADD', queue .. ':waiting', due, id)
     return
   end
   -- A job with crashes is a suspect wherever it waits: it may be parked.
   local suspects, crashes = queue .. ':suspects', queue .. ':crashes'
   local is_suspect = redis.call('ZSCORE', suspects, id) or redis.call('HEXISTS', crashes, id) == 1
-  local place = is_suspect and suspects or queue
   local retry = redis.call('ZSCORE', queue .. ':retrying', id)
   leave_queue(id)
-  redis.call('ZADD', place, due, id)
+  if is_suspect then
+    redis.call('ZADD', suspects, due, id)
+  elseif not put_in(queue, id, tonumber(due), now) then
+    return
+  end
   if retry then
     redis.call('ZADD', queue .. ':retrying', due, id)
   end
@@ -171,11 +178,11 @@ function act.move(id, state, batch)
   end
   leave_queue(id)
   redis.call('HDEL', queue .. ':crashes', id)
-  redis.call('ZADD', target, due, id)
-  if retry then
+  carry_key(queue, id, target)
+  carry_lane(queue, id, target)
+  if put_in(target, id, tonumber(due), now) and retry then
     redis.call('ZADD', target .. ':retrying', retry, id)
   end
-  carry_key(queue, id, target)
   count(batch, 'total', -1)
   gone(queue, name, id, batch, 'apart')
   if batch then
@@ -226,12 +233,8 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
   states[#states + 1] = state
 end
 for key, jobs in pairs(woken) do
-  local tokens = {}
-  for i = 1, math.min(jobs, WAKE_TOKENS) do
-    tokens[i] = '1'
-  end
-  redis.call('LPUSH', key .. ':wake', unpack(tokens))
-  redis.call('LTRIM', key .. ':wake', 0, WAKE_TOKENS - 1)
+  wake_many(key, jobs)
 end
+close_lanes(now)
 close_books(now, batch_ttl)
 return states

@@ -242,4 +242,6 @@ function act.look()
   return #struck
 end
 
-return act[ARGV[HEAD.action]]()
+local answer = act[ARGV[HEAD.action]]()
+close_lanes(now)
+return answer

@@ -70,20 +70,26 @@ local function batch_of(id)
 end
 
 -- A letter is the key of a queue, then the body up to the time of enqueueing and from there on, in a line each. That of
--- a node of a flow goes on: its queue's name, ms until it is due, and for a map where the number of its jobs stands.
+-- a node of a flow, or of a job with a lane, goes on: its queue's name, ms until it is due and behind a bar its lane,
+-- and for a map where the number of its jobs stands.
 -- Returns that name; nil for a letter that is none.
 local function put_letter(batch, how, letter, now)
   local queue_key, before, after, more = string.match(letter, '^([^\n]+)\n([^\n]*)\n([^\n]*)(.*)$')
   if not queue_key then
     return nil
   end
-  local queue_name, delay = string.match(more, '^\n([^\n]*)\n(%d*)')
+  local queue_name, delay, rule = string.match(more, '^\n([^\n]*)\n(%d*)|?([^\n]*)')
   local id = batch .. ':' .. how
   if redis.call('SET', base .. 'job:' .. id, before .. string.format('%.0f', now) .. after, 'NX') then
     redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
-    redis.call('ZADD', queue_key, string.format('%.4f', now + (tonumber(delay) or 0)), id)
-    redis.call('LPUSH', queue_key .. ':wake', '1')
-    redis.call('LTRIM', queue_key .. ':wake', 0, WAKE_TOKENS - 1)
+    local due, lane, limit = now + (tonumber(delay) or 0), read_rule(rule)
+    if lane then
+      give_lane(queue_key, id, rule)
+      join_lane(queue_key, id, lane, limit, due, now)
+    else
+      redis.call('ZADD', queue_key, string.format('%.4f', due), id)
+    end
+    wake_one(queue_key)
   end
   return queue_name or ''
 end

@@ -100,7 +100,7 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
   local id, body, mode = ARGV[at + JOB.id], ARGV[at + JOB.body], ARGV[at + JOB.mode]
   local due, delay, expires = ARGV[at + JOB.due_ms], ARGV[at + JOB.delay_ms], ARGV[at + JOB.expires_ms]
   local batch, spent = ARGV[at + JOB.batch], ARGV[at + JOB.spent]
-  local rule, deadline = ARGV[at + JOB.unique], ARGV[at + JOB.deadline_ms]
+  local rule, deadline, lane_rule = ARGV[at + JOB.unique], ARGV[at + JOB.deadline_ms], ARGV[at + JOB.lane]
   local present, repeated = taken(id, body, mode, rule ~= '', deadline)
   if present then
     replies[#replies + 1] = repeated and 1 or 0
@@ -120,7 +120,7 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
     body = with_deadline(body, deadline)
     local held_by, place = nil, ''
     if rule ~= '' then
-      held_by, score, place = ask_key(queue, name, id, body, mode, batch, rule, score, now)
+      held_by, score, place = ask_key(queue, name, id, body, mode, batch, rule, lane_rule, score, now)
     end
     if not held_by then
       if expires == '' then
@@ -138,7 +138,11 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
       if spent ~= '' then
         redis.call('SET', base .. 'retry:' .. id, spent)
       end
-      redis.call('ZADD', queue .. place, string.format('%.4f', score), id)
+      if lane_rule ~= '' then
+        place = enter_lane(queue, id, lane_rule, place, mode, score, now)
+      else
+        redis.call('ZADD', queue .. place, string.format('%.4f', score), id)
+      end
       if batch ~= '' then
         join(batch, name, id)
       end
@@ -152,11 +156,8 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
 end
 
 if ready > 0 then
-  tokens = {}
-  for i = 1, math.min(ready, WAKE_TOKENS) do
-    tokens[i] = '1'
-  end
-  wake(tokens)
+  wake_many(queue, ready)
 end
+close_lanes(now)
 close_books(now, ARGV[HEAD.batch_ttl_s])
 return replies

@@ -70,6 +70,9 @@ class NewJob(NamedTuple):
     deadline_ms: Annotated[
         Number, "from now until no attempt starts any more: its body says when, as `x`"
     ] = ""
+    lane: Annotated[
+        str, "how many jobs of its lane may stand in the queue or run, a bar, and the lane's name"
+    ] = ""
 
 
 class ClaimHead(NamedTuple):
@@ -251,6 +254,17 @@ class ReleaseHead(NamedTuple):
         str,
         "'look' (free the keys of those jobs that stand nowhere) or 'release' (free these keys)",
     ]
+
+
+class LaneHead(NamedTuple):
+    """One call; followed by names of lanes."""
+
+    action: Annotated[
+        str,
+        "'look' (take out of these lanes what stands nowhere, and let in whoever comes next) or "
+        "'limit' (give them another limit)",
+    ]
+    limit: Annotated[Number, "limit: how many jobs may be inside; '': as their jobs say"] = ""
 
 
 class FlowNode(NamedTuple):

@@ -19,11 +19,6 @@ local function node_of(batch, id)
   return string.match(string.sub(id, #batch + 2), '^(%d+)(%.?%d*)~?%d*$')
 end
 
-local function now_ms()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
-end
-
 local function start_node(batch, node, letter, now)
   local queue_name = put_letter(batch, node, letter, now)
   if queue_name then

@@ -8,6 +8,9 @@ local function gone(queue, queue_name, id, batch, how, dead_id, passed)
   if how ~= 'apart' and uses_keys(queue) then
     free_key(queue, id, how, dead_id, now_ms())
   end
+  if how ~= 'apart' and uses_lanes(queue) then
+    leave_lane(queue, id, dead_id)
+  end
   if not batch or batch == '' then
     return
   end

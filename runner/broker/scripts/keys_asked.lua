@@ -28,11 +28,14 @@ local function due_at(queue, id, due, now)
     local suspects, waiting = queue .. ':suspects', queue .. ':waiting'
     local place = redis.call('ZSCORE', suspects, id) and suspects or redis.call('ZSCORE', waiting, id) and waiting or queue
     local retry = redis.call('ZSCORE', queue .. ':retrying', id)
-    due = string.format('%.4f', math.max(due, tonumber(retry or 0)))
-    if retry then
-      redis.call('ZADD', queue .. ':retrying', due, id)
+    due = math.max(due, tonumber(retry or 0))
+    if place == suspects or not wait_anew(queue, id, due, now) then
+      due = string.format('%.4f', due)
+      if retry then
+        redis.call('ZADD', queue .. ':retrying', due, id)
+      end
+      redis.call('ZADD', place, due, id)
     end
-    redis.call('ZADD', place, due, id)
   end
   wake_one(queue)
 end
@@ -53,7 +56,7 @@ end
 
 -- Ask for the key of a job that is due at *score*. Returns what to reply if it is not enqueued; or nil, when it is due,
 -- and where it stands: '' in its queue, with the key, or ':waiting' for the job that runs.
-local function ask_key(queue, queue_name, id, body, mode, batch, rule, score, now)
+local function ask_key(queue, queue_name, id, body, mode, batch, rule, lane_rule, score, now)
   local digest, on_conflict, till, keep, for_ms, most, job_name =
     string.match(rule, '^(%x+)|(%l+)|(%l+)|(%l*)|(%d+)|(%d*)|(.*)$')
   local key = key_of(digest)
@@ -73,6 +76,7 @@ local function ask_key(queue, queue_name, id, body, mode, batch, rule, score, no
       give_body(other, body, batch, queue_name)
       redis.call('HSET', key, 'by', id)
       due_at(queue, other, on_conflict == 'reschedule' and debounced(queue, other, score, most) or nil, now)
+      change_lane(queue, other, lane_rule, now)
     end
     return found(other, queue)
   end

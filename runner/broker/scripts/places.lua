@@ -2,10 +2,11 @@
 
 -- Returns 'running', 'waiting' or 'dead', or nil if it stands nowhere in this queue.
 local function place_of(queue, id)
-  if redis.call('HEXISTS', queue .. ':running', id) == 1 then
-    return 'running'
-  end
+  -- What runs stands in its queue, too: a stock arq worker that ends a job leaves the mark of a claim behind.
   if redis.call('ZSCORE', queue, id) then
+    if redis.call('HEXISTS', queue .. ':running', id) == 1 then
+      return 'running'
+    end
     -- In progress, but without a token: a stock arq worker runs it.
     return redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 and 'running' or 'waiting'
   end
@@ -31,7 +32,20 @@ local function unpark_one(queue, id)
   return true
 end
 
-local function wake_one(queue)
-  redis.call('LPUSH', queue .. ':wake', '1')
+local function wake_many(queue, jobs)
+  local tokens = {}
+  for i = 1, math.min(jobs, WAKE_TOKENS) do
+    tokens[i] = '1'
+  end
+  redis.call('LPUSH', queue .. ':wake', unpack(tokens))
   redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
+end
+
+local function wake_one(queue)
+  wake_many(queue, 1)
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 end

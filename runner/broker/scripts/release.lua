@@ -37,4 +37,5 @@ end
 for i = HEAD.size + 1, #ARGV do
   freed = freed + act[action](ARGV[i])
 end
+close_lanes(now)
 return freed

@@ -15,6 +15,14 @@ local until_ms = tonumber(ARGV[HEAD.until_ms])
 local function text(ms)
   return string.format('%.4f', ms)
 end
+-- A lane knows its jobs by when they are due, those inside by FAR less.
+local has_lanes = redis.call('EXISTS', queue .. ':laned') == 1
+local function tell_lane(id, due, far)
+  local lane = has_lanes and string.match(redis.call('HGET', queue .. ':laned', id) or '', '^%d+|(.+)$')
+  if lane then
+    redis.call('ZADD', queue .. ':lane:' .. lane, 'XX', text(due - far), id)
+  end
+end
 -- From the latest down: what moves goes below, and what stays keeps its place from the top. Leases that were taken
 -- just before the jump end after it.
 local last = text(until_ms + lease + 2)
@@ -25,6 +33,7 @@ for i = 1, #found, 2 do
   if not is_held and score <= until_ms then
     local due = text(math.min(score - jump, now))
     redis.call('ZADD', queue, due, id)
+    tell_lane(id, tonumber(due), FAR)
     if redis.call('ZSCORE', queue .. ':retrying', id) then
       redis.call('ZADD', queue .. ':retrying', due, id)
     end
@@ -38,7 +47,9 @@ end
 for _, place in ipairs({ queue .. ':suspects', queue .. ':waiting' }) do
   local waiting = redis.call('ZRANGEBYSCORE', place, '(' .. text(now), text(until_ms), 'WITHSCORES', 'LIMIT', 0, most)
   for i = 1, #waiting, 2 do
-    redis.call('ZADD', place, text(math.min(tonumber(waiting[i + 1]) - jump, now)), waiting[i])
+    local due = math.min(tonumber(waiting[i + 1]) - jump, now)
+    redis.call('ZADD', place, text(due), waiting[i])
+    tell_lane(waiting[i], due, place == queue .. ':waiting' and 0 or FAR)
   end
 end
 local holders = queue .. ':holders'

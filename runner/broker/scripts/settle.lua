@@ -52,10 +52,10 @@ end
 local has_more
 local function more_in_use()
   if has_more == nil then
-    local more = { base .. 'abort', suspects, queue .. ':crashes', queue .. ':unique' }
+    local more = { base .. 'abort', suspects, queue .. ':crashes', queue .. ':unique', queue .. ':laned' }
     has_more = redis.call('EXISTS', unpack(more)) > 0
     if not has_more then
-      keyed[queue] = false
+      keyed[queue], laned[queue] = false, false
     end
   end
   return has_more
@@ -188,6 +188,9 @@ for i = short + 1, #ids do
       redis.call('SET', retry .. id, spent)
       redis.call('ZADD', queue .. ':retrying', later(ms), id)
       back(id, later(ms))
+      if more_in_use() and uses_lanes(queue) then
+        step_back(queue, id, later(ms), now)
+      end
       if batch ~= '' then
         count_in_batch(batch, name .. '|retries', 1)
       end
@@ -223,6 +226,9 @@ for i = short + 1, #ids do
       if spent ~= '0' then
         redis.call('ZADD', queue .. ':retrying', due, id)
       end
+      if kind == 'release' and ms ~= '0' and more_in_use() and uses_lanes(queue) then
+        step_back(queue, id, due, now)
+      end
       ready = ready + ((ms == '0' or kind == 'unclaim') and 1 or 0)
     end
   end
@@ -243,15 +249,14 @@ if #over > 0 then
     if uses_keys(queue) then
       free_keys(queue, over, short_over, now)
     end
+    if short_over > 0 and uses_lanes(queue) then
+      leave_lanes(queue, over, redis.call('HMGET', queue .. ':laned', unpack(over, 1, short_over)))
+    end
   end
 end
 if ready > 0 then
-  local tokens = {}
-  for i = 1, math.min(ready, WAKE_TOKENS) do
-    tokens[i] = '1'
-  end
-  redis.call('LPUSH', queue .. ':wake', unpack(tokens))
-  redis.call('LTRIM', queue .. ':wake', 0, WAKE_TOKENS - 1)
+  wake_many(queue, ready)
 end
+close_lanes(now)
 close_books(now, batch_ttl)
 return lost

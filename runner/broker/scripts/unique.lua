@@ -54,10 +54,12 @@ local function pass_key_on(key, held, floor)
     return false
   end
   redis.call('ZREM', held.next_at .. ':waiting', held.next)
-  redis.call('ZADD', held.next_at, string.format('%.4f', math.max(tonumber(due), floor)), held.next)
+  local is_in_queue = put_in(held.next_at, held.next, math.max(tonumber(due), floor), now_ms())
   hold(key, held.next, held.next_at)
   redis.call('HDEL', key, 'next', 'next_at')
-  wake_one(held.next_at)
+  if is_in_queue then
+    wake_one(held.next_at)
+  end
   return true
 end
 

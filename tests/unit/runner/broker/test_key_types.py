@@ -13,7 +13,7 @@ _ROWS = re.findall(r"^\| `(arq:[^`]+)` \| ([a-z ]+) \|", keys.__doc__ or "", re.
 _OF_NO_TYPE = {"arq:aside", "arq:aside-untold", "arq:aside:<ms>:<key>"}
 """What sets keys aside makes room for itself."""
 
-_NOT_SET_ASIDE = {keys.PAUSED_SUFFIX, ":parked:<label>", ":health-check"}
+_NOT_SET_ASIDE = {keys.PAUSED_SUFFIX, ":parked:<label>", ":lane:<lane>", ":health-check"}
 
 
 @pytest.mark.parametrize(("key", "kind"), _ROWS)

@@ -1,0 +1,282 @@
+-- Lanes, queues before the queue, for the scripts that name this part. It is no script by itself.
+--
+-- Keeps: of a lane, at most `limit` jobs stand in the queue, run, or wait among the suspects or the parked; the others
+-- stand in `:waiting`. A place is a member of the lane, tied to a job that stands there: a crash frees none and loses
+-- none, since the job comes due again in its place. Whatever takes a job out of the queue for good lets the next one in,
+-- at the tail, in the same step: so lanes are served in turn. A job that is not due yet makes room for one that is.
+-- `:lane:<lane>` holds both: the jobs inside by FAR less than when they are due, the others by when they are due.
+local laned, lane_limits, lanes_left = {}, {}, {}
+
+local function uses_lanes(queue)
+  if laned[queue] == nil then
+    laned[queue] = redis.call('EXISTS', queue .. ':laned') == 1
+  end
+  return laned[queue]
+end
+
+-- A rule, which is an entry of `:laned`, too: the limit that the job was enqueued with, and its lane.
+local function read_rule(text)
+  local limit, lane = string.match(text or '', '^(%d+)|(.+)$')
+  return lane, tonumber(limit)
+end
+
+-- The limit of a lane: that of an operator, or that of the job that came last. `:lanes` has both.
+local function limit_of(queue, lane, fallback)
+  local known = lane_limits[queue .. '|' .. lane]
+  if not known then
+    local own, set = string.match(redis.call('HGET', queue .. ':lanes', lane) or '', '^(%d*)|(%d*)$')
+    known = { own = tonumber(own), set = tonumber(set) }
+    lane_limits[queue .. '|' .. lane] = known
+  end
+  return known.set or known.own or fallback, known
+end
+
+-- Note that a job has left its place in a lane, or, with *all*, that any number of places may be free.
+local function leave_again(queue, lane, limit, all)
+  local of_queue = lanes_left[queue] or {}
+  local before = of_queue[lane] or { freed = 0 }
+  lanes_left[queue] = of_queue
+  of_queue[lane] = { freed = before.freed + (all and math.huge or 1), limit = limit }
+end
+
+local function note_limit(queue, lane, limit)
+  local _, known = limit_of(queue, lane, limit)
+  if known.own ~= limit then
+    if known.own then
+      leave_again(queue, lane, limit, true)
+    end
+    known.own = limit
+    redis.call('HSET', queue .. ':lanes', lane, string.format('%.0f|%s', limit, known.set or ''))
+  end
+  return known.set or limit
+end
+
+local function score_inside(due)
+  return string.format('%.4f', math.max(0, math.min(due, FAR - 1)) - FAR)
+end
+
+local function score_outside(due)
+  return string.format('%.4f', math.max(0, due))
+end
+
+-- Take a job that waits in its queue, and is not due before *due*, out of its place. Returns whether it was.
+local function make_room(queue, key, id, score, due, now)
+  local own = tonumber(score) + FAR > now and tonumber(redis.call('ZSCORE', queue, id) or nil)
+  if not own or own <= now or own <= due or redis.call('HEXISTS', queue .. ':running', id) == 1 then
+    return false
+  end
+  if redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 or redis.call('ZREM', queue, id) == 0 then
+    return false
+  end
+  out_of_reach(id)
+  redis.call('ZREM', queue .. ':retrying', id)
+  redis.call('ZADD', key, score_outside(own), id)
+  redis.call('ZADD', queue .. ':waiting', score_outside(own), id)
+  return true
+end
+
+-- A job comes into its lane, and into the queue if there is a place. Returns whether it is in the queue.
+local function join_lane(queue, id, lane, own_limit, due, now)
+  local key, limit = queue .. ':lane:' .. lane, note_limit(queue, lane, own_limit)
+  local last = limit > 0 and redis.call('ZRANGE', key, limit - 1, limit - 1, 'WITHSCORES') or { '', '0' }
+  local is_full = last[1] ~= nil
+  if is_full and tonumber(last[2]) < 0 then
+    is_full = not make_room(queue, key, last[1], last[2], due, now)
+  elseif is_full and limit > 0 then
+    -- One waits though there is a place: its turn comes first.
+    leave_again(queue, lane, own_limit, true)
+  end
+  redis.call('ZADD', key, is_full and score_outside(due) or score_inside(due), id)
+  redis.call('ZADD', is_full and queue .. ':waiting' or queue, string.format('%.4f', due), id)
+  return not is_full
+end
+
+-- Put a job into its queue, or into its lane if it has one. Returns whether it is in the queue.
+local function put_in(queue, id, due, now)
+  local lane, limit = read_rule(uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil)
+  if lane then
+    redis.call('ZREM', queue .. ':lane:' .. lane, id)
+    leave_again(queue, lane, limit)
+    return join_lane(queue, id, lane, limit, due, now)
+  end
+  redis.call('ZADD', queue, string.format('%.4f', due), id)
+  return true
+end
+
+-- A new job with this rule; `put_in` follows.
+local function give_lane(queue, id, rule)
+  redis.call('HSET', queue .. ':laned', id, rule)
+  laned[queue] = true
+end
+
+-- Jobs leave their lanes; *rules* are their entries. The next ones come in as the call ends: `close_lanes`.
+local function leave_lanes(queue, ids, rules)
+  local had, by_lane = {}, {}
+  for i, id in ipairs(ids) do
+    local lane, limit = read_rule(rules[i])
+    if lane then
+      had[#had + 1] = id
+      by_lane[lane] = by_lane[lane] or {}
+      table.insert(by_lane[lane], id)
+      leave_again(queue, lane, limit)
+    end
+  end
+  for lane, of_lane in pairs(by_lane) do
+    redis.call('ZREM', queue .. ':lane:' .. lane, unpack(of_lane))
+  end
+  if #had > 0 then
+    redis.call('HDEL', queue .. ':laned', unpack(had))
+  end
+end
+
+-- A job leaves its queue; dead_id: under which it goes on if it has died, and comes back to its lane if it is retried.
+local function leave_lane(queue, id, dead_id)
+  local rule = redis.call('HGET', queue .. ':laned', id)
+  if rule then
+    leave_lanes(queue, { id }, { rule })
+    if dead_id then
+      redis.call('HSET', queue .. ':laned', dead_id, rule)
+    end
+  end
+end
+
+-- A dead job runs again, as *id* from now on; `put_in` follows.
+local function take_lane_back(queue, dead_id, id)
+  local rule = dead_id ~= id and uses_lanes(queue) and redis.call('HGET', queue .. ':laned', dead_id)
+  if rule then
+    redis.call('HDEL', queue .. ':laned', dead_id)
+    redis.call('HSET', queue .. ':laned', id, rule)
+  end
+end
+
+-- A job goes on in another queue, in the lane of the same name there; `put_in` follows.
+local function carry_lane(queue, id, target)
+  local rule = uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id)
+  if rule then
+    leave_lanes(queue, { id }, { rule })
+    give_lane(target, id, rule)
+  end
+end
+
+-- A job whose next attempt is due later gives its place up until then. It stands in its queue, and nobody holds it.
+local function step_back(queue, id, due, now)
+  local rule = redis.call('HGET', queue .. ':laned', id)
+  if not rule or redis.call('ZREM', queue, id) == 0 then
+    return
+  end
+  local is_retry = redis.call('ZREM', queue .. ':retrying', id) == 1
+  if put_in(queue, id, tonumber(due), now) and is_retry then
+    redis.call('ZADD', queue .. ':retrying', due, id)
+  end
+end
+
+-- Another time for a job that waits in its queue or lane. Returns false if it has no lane, or waits elsewhere.
+local function wait_anew(queue, id, due, now)
+  local lane = read_rule(uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil)
+  if not lane or not redis.call('ZSCORE', queue .. ':lane:' .. lane, id) then
+    return false
+  end
+  if redis.call('ZREM', queue, id) == 1 then
+    out_of_reach(id)
+  end
+  redis.call('ZREM', queue .. ':waiting', id)
+  local is_in_queue = put_in(queue, id, due, now)
+  if redis.call('ZREM', queue .. ':retrying', id) == 1 and is_in_queue then
+    redis.call('ZADD', queue .. ':retrying', string.format('%.4f', due), id)
+  end
+  return true
+end
+
+-- A job that waits has got the arguments of another call, and with them the lane of that, '' for none. A suspect stays
+-- in its lane: it runs alone.
+local function change_lane(queue, id, rule, now)
+  local old = uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or ''
+  if old == rule or redis.call('ZSCORE', queue .. ':suspects', id) then
+    return
+  end
+  local lane = read_rule(old)
+  local stands = lane and redis.call('ZSCORE', queue .. ':lane:' .. lane, id) or not lane
+  leave_lane(queue, id)
+  if rule ~= '' then
+    give_lane(queue, id, rule)
+  end
+  local due = redis.call('ZSCORE', queue, id) or stands and lane and redis.call('ZSCORE', queue .. ':waiting', id)
+  if due then
+    if redis.call('ZREM', queue, id) == 1 then
+      out_of_reach(id)
+    end
+    redis.call('ZREM', queue .. ':waiting', id)
+    if not put_in(queue, id, tonumber(due), now) then
+      redis.call('ZREM', queue .. ':retrying', id)
+    end
+  end
+end
+
+-- A new job of a lane; place: ':waiting' if it waits for another job first. Returns where it stands, '' in the queue.
+local function enter_lane(queue, id, rule, place, mode, due, now)
+  if mode ~= 'new' then
+    -- One of this id may have been ended by a program that knows no lanes.
+    leave_lane(queue, id)
+  end
+  give_lane(queue, id, rule)
+  if place ~= '' then
+    redis.call('ZADD', queue .. place, string.format('%.4f', due), id)
+    return place
+  end
+  local lane, limit = read_rule(rule)
+  return join_lane(queue, id, lane, limit, due, now) and '' or ':waiting'
+end
+
+-- Let jobs of a lane in, as many as there are places. Returns how many.
+local function let_in(queue, lane, freed, limit, now)
+  local key, first = queue .. ':lane:' .. lane, limit > 8 and math.max(0, limit - math.min(freed, 8)) or 0
+  local found = limit > 0 and redis.call('ZRANGE', key, first, limit - 1, 'WITHSCORES') or {}
+  if limit > 8 and (freed > 8 or found[2] and tonumber(found[2]) >= 0) then
+    local places = math.min(limit - redis.call('ZCOUNT', key, '-inf', '(0'), FLOW_STEP)
+    found = redis.call('ZRANGEBYSCORE', key, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, places)
+  end
+  if #found == 0 and redis.call('EXISTS', key) == 0 then
+    local _, known = limit_of(queue, lane, limit)
+    if known.own and not known.set then
+      known.own = nil
+      redis.call('HDEL', queue .. ':lanes', lane)
+    end
+    return 0
+  end
+  local inside, entries, ids = {}, {}, {}
+  for i = 1, #found, 2 do
+    local due = tonumber(found[i + 1])
+    if due >= 0 then
+      local n = #ids + 1
+      ids[n] = found[i]
+      inside[2 * n - 1], inside[2 * n] = score_inside(due), found[i]
+      entries[2 * n - 1], entries[2 * n] = string.format('%.4f', math.max(due, now + n * 0.00025)), found[i]
+      if due > now and (tonumber(text_at(base .. 'retry:' .. found[i]) or nil) or 0) > 0 then
+        redis.call('ZADD', queue .. ':retrying', found[i + 1], found[i])
+      end
+    end
+  end
+  if #ids > 0 then
+    redis.call('ZADD', key, unpack(inside))
+    redis.call('ZREM', queue .. ':waiting', unpack(ids))
+    redis.call('ZADD', queue, unpack(entries))
+  end
+  return #ids
+end
+
+-- Let in whoever comes next in the lanes that jobs have left; the last thing that a call does. Returns how many.
+local function close_lanes(now)
+  local all = 0
+  for queue, of_queue in pairs(lanes_left) do
+    local come = 0
+    for lane, left in pairs(of_queue) do
+      come = come + let_in(queue, lane, left.freed, limit_of(queue, lane, left.limit), now)
+    end
+    if come > 0 then
+      wake_many(queue, come)
+    end
+    all = all + come
+  end
+  lanes_left = {}
+  return all
+end

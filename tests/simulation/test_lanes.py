@@ -1,0 +1,97 @@
+"""Lanes in a simulated world: a worker is killed at every step, and no place is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from runner import Bury, Context, JobHandle, JobState, Lane, WorkerSettings, job
+from runner.current import current_client
+from runner.operations.actions import Operator
+from runner.operations.lanes import set_limit
+from runner.simulation import crash_everywhere, simulate
+from tests.runner_kit import eventually
+
+if TYPE_CHECKING:
+    from runner.simulation import World
+
+TRIED = 60
+"""Steps after which a worker is killed, spread over all; with a larger number, more of them."""
+
+LIMIT = 2
+inside: dict[str, set[str]] = {}
+"""Jobs that run, by account, and as their workers know it."""
+most: dict[str, int] = {}
+ran: list[tuple[str, int]] = []
+
+
+@job(queue="accounts", max_retries=5, lane=Lane(by="account", limit=LIMIT))
+async def sync(ctx: Context, account: str, call: int = 0) -> int:
+    """Sync an account, some at the second attempt, some never."""
+    of_account = inside.setdefault(account, set())
+    of_account.add(ctx.job_id)
+    most[account] = max(most.get(account, 0), len(of_account))
+    ran.append((account, call))
+    try:
+        await asyncio.sleep(0.5)
+        if call == 1 and ctx.attempt == 1:
+            raise ConnectionError("not yet")
+        if call == 2:
+            raise Bury("no such account")
+        return call
+    finally:
+        of_account.discard(ctx.job_id)
+
+
+class Accounts(WorkerSettings):
+    """The worker of this module."""
+
+    queue = "accounts"
+    jobs = (sync,)
+    concurrency = 8
+    lease_s = 6.0
+    heartbeat_s = 2.0
+    blocked_limit_s = 3.0
+    max_crashes = 20
+
+
+async def _is(handle: JobHandle[int], state: JobState) -> bool:
+    return await handle.state() is state
+
+
+async def _scenario(_: World) -> None:
+    for memory in (inside, most, ran):
+        memory.clear()
+    redis = current_client()
+    handles = await sync.enqueue_many(
+        [{"account": account, "call": call} for call in range(5) for account in ("a", "b")]
+    )
+    later = await sync.options(delay_s=2).enqueue(account="a", call=7)
+    await set_limit(redis, Operator(redis, "Ada"), "accounts", "sync:b", 1)
+    await eventually(lambda: ("b", 0) in ran, within_s=600, every_s=0.05)
+    await set_limit(redis, Operator(redis, "Ada"), "accounts", "sync:b", None)
+    for handle in [*handles, later]:
+        if handle not in handles[4:6]:
+            await handle.result(timeout_s=600)
+    for handle in handles[4:6]:
+        await eventually(lambda one=handle: _is(one, JobState.DEAD), within_s=600, every_s=0.05)
+    assert max(most.values()) <= LIMIT
+    # Nothing is left but of the dead, which come back to their lanes when they are retried.
+    left = {name async for name in redis.scan_iter("arq:queue:accounts:lane*")}
+    left |= {name async for name in redis.scan_iter("arq:queue:accounts:waiting")}
+    assert left == {b"arq:queue:accounts:laned"}
+    dead = {one.id.encode() for one in handles[4:6]}
+    assert {*await redis.hkeys("arq:queue:accounts:laned")} == dead  # type: ignore[misc]
+
+
+def test_place_goes_on_wherever_a_worker_is_killed() -> None:
+    """Never more than the limit inside, and none waits for ever: through retries and deaths."""
+    assert crash_everywhere(_scenario, Accounts, most=TRIED) > TRIED
+
+
+def test_jobs_of_lanes_without_a_crash_run_once() -> None:
+    """The scenario of the crashes, undisturbed."""
+    simulate(_scenario, Accounts)
+    assert sorted(ran) == sorted(
+        [(account, call) for account in "ab" for call in (0, 1, 1, 2, 3, 4)] + [("a", 7)]
+    )
