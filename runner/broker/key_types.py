@@ -34,6 +34,7 @@ OF_QUEUE: Final = {
     keys.UNIQUE_SUFFIX: "hash",
     keys.LANED_SUFFIX: "hash",
     keys.LANES_SUFFIX: "hash",
+    keys.UNSEATED_SUFFIX: "zset",
     keys.DEAD_SUFFIX: "zset",
     keys.DONE_SUFFIX: "zset",
     keys.DIED_SUFFIX: "hash",

@@ -38,6 +38,7 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:waiting` | sorted set | ids of jobs that wait until the job with their unique key has ended, or for a place in their lane, by due time | until then |
 | `arq:queue:<queue>:laned` | hash | job id → `<the limit that it was enqueued with>|<its lane>` | while the job waits, runs or is dead |
 | `arq:queue:<queue>:lane:<lane>` | sorted set | ids of the lane's jobs: those inside by FAR_MS less than when they are due, the others by due time | while it has jobs |
+| `arq:queue:<queue>:unseated` | sorted set | ids of jobs in the queue that have given up their places in their lanes, by due time | until the next claim |
 | `arq:queue:<queue>:lanes` | hash | lane → `<limit of the job that came last>|<that of an operator>` | while it has jobs or a limit of an operator |
 | `arq:unique:<key>` | hash | of a unique key, the job that holds it: `job`, and the key of its queue, `at`; `next` and `next_at`, the one that waits for it; `by`, the last call that changed one of them; `over` once the job is done and the key is still held | while it is held |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
@@ -111,6 +112,7 @@ WAITING_SUFFIX = ":waiting"
 UNIQUE_SUFFIX = ":unique"
 LANED_SUFFIX = ":laned"
 LANES_SUFFIX = ":lanes"
+UNSEATED_SUFFIX = ":unseated"
 LANE_SUFFIX = ":lane:"
 DEAD_SUFFIX = ":dead"
 DONE_SUFFIX = ":done"
@@ -137,6 +139,7 @@ SUFFIXES = (
     UNIQUE_SUFFIX,
     LANED_SUFFIX,
     LANES_SUFFIX,
+    UNSEATED_SUFFIX,
     DEAD_SUFFIX,
     DONE_SUFFIX,
     DIED_SUFFIX,

@@ -284,7 +284,8 @@ def _behind(view: JobView) -> Why:
 
 
 def _in_lane(view: JobView, lane: LaneView) -> Why:
-    before = f"{counted(lane.ahead or 0, 'job')} of it come before" if lane.ahead else "it is next"
+    come = "comes" if lane.ahead == 1 else "come"
+    before = f"{counted(lane.ahead, 'job')} {come} before it" if lane.ahead else "it is next"
     due = "" if view.due_at is None or view.due_at <= now() else f", and due at {_at(view.due_at)}"
     if not lane.limit:
         return Why(

@@ -25,7 +25,7 @@ MOVES = {
     ("lane.lua", "take_out"): "it waits in its lane",
     ("lanes.lua", "change_lane"): "it comes into another lane, or into its queue",
     ("lanes.lua", "let_in"): "it comes into its queue",
-    ("lanes.lua", "make_room"): "it waits in its lane",
+    ("unseated.lua", "clear_unseated"): "it waits in its lane",
     ("lanes.lua", "step_back"): "it comes into its lane again",
     ("lanes.lua", "wait_anew"): "it comes into its lane again",
     ("claim.lua", "leave_parked"): "the job is claimed, or waits among the suspects",

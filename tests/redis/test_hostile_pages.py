@@ -34,6 +34,7 @@ _NOT_OF_REDIS = ("/live", "/static", "/all", "/api/openapi.json")
 _BODIES: dict[str, dict[str, Any]] = {
     "/api/queues/{queue}/jobs/{job_id:path}": {"action": "run"},
     "/api/queues/{queue}/jobs": {"action": "run"},
+    "/api/queues/{queue}/lanes/{lane:path}": {"limit": 2},
 }
 
 
@@ -56,6 +57,7 @@ def _paths(route: Route, snapshot: Snapshot) -> list[str]:
         "{name}": name,
         "{name:path}": name,
         "{order}": "quiet",
+        "{lane:path}": "work:1",
     }
     for part, value in fixed.items():
         found = [one.replace(part, value) for one in found]

@@ -91,7 +91,6 @@ SCRIPTS: Final = {
         begins_with=(
             "fresh.lua",
             "aside.lua",
-            "out_of_reach.lua",
             "places.lua",
             "lanes.lua",
             "batches.lua",
@@ -103,7 +102,14 @@ SCRIPTS: Final = {
         "claim.lua",
         fields.ClaimHead,
         replies={"REPLY": fields.ClaimReply, "CLAIMED": fields.Claimed, "EXTRA": fields.Extra},
-        begins_with=("aside.lua", "crashes.lua", "late.lua", "unstarted.lua"),
+        begins_with=(
+            "aside.lua",
+            "crashes.lua",
+            "late.lua",
+            "unstarted.lua",
+            "out_of_reach.lua",
+            "unseated.lua",
+        ),
     ),
     "recover": Script(
         "recover.lua",
@@ -157,7 +163,6 @@ SCRIPTS: Final = {
         {"MEMBER": fields.BatchMember, "NODE": fields.FlowNode},
         begins_with=(
             "aside.lua",
-            "out_of_reach.lua",
             "places.lua",
             "lanes.lua",
             "batches.lua",
@@ -169,7 +174,7 @@ SCRIPTS: Final = {
     "release": Script(
         "release.lua",
         fields.ReleaseHead,
-        begins_with=("aside.lua", "out_of_reach.lua", "places.lua", "lanes.lua", "unique.lua"),
+        begins_with=("aside.lua", "places.lua", "lanes.lua", "unique.lua"),
     ),
     "lane": Script(
         "lane.lua",

@@ -25,7 +25,7 @@ reply[1 + REPLY.parked] = redis.call('EXISTS', queue .. ':parked')
 reply[1 + REPLY.lapsed], reply[1 + REPLY.stray], reply[1 + REPLY.extras] = lapsed, stray, extras
 
 local suspect
-if redis.call('EXISTS', queue .. ':paused', base .. 'revoked:' .. token, suspects) > 0 then
+if redis.call('EXISTS', queue .. ':paused', base .. 'revoked:' .. token, suspects, queue .. ':unseated') > 0 then
   if redis.call('EXISTS', queue .. ':paused') == 1 then
     reply[1 + REPLY.next_due_ms] = '-2'
     return reply
@@ -33,6 +33,7 @@ if redis.call('EXISTS', queue .. ':paused', base .. 'revoked:' .. token, suspect
   if redis.call('EXISTS', base .. 'revoked:' .. token) == 1 then
     return reply
   end
+  clear_unseated(queue)
   suspect = redis.call('ZRANGEBYSCORE', suspects, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, 1)
   if suspect[1] and mode ~= 'suspect' then
     reply[1 + REPLY.suspects] = 1

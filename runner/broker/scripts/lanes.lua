@@ -59,24 +59,28 @@ local function score_outside(due)
   return string.format('%.4f', math.max(0, due))
 end
 
--- Take a job that waits in its queue, and is not due before *due*, out of its place. Returns whether it was.
+-- A job that stands in its queue has no place any more. The next claim puts it into `:waiting`, before it claims any: who
+-- only enqueues may take nothing out of a queue.
+local function unseat(queue, key, id, due)
+  redis.call('ZADD', key, score_outside(due), id)
+  redis.call('ZADD', queue .. ':unseated', score_outside(due), id)
+end
+
+-- Let a job that is in its queue, and not due before *due*, give up its place. Returns whether it has.
 local function make_room(queue, key, id, score, due, now)
   local own = tonumber(score) + FAR > now and tonumber(redis.call('ZSCORE', queue, id) or nil)
   if not own or own <= now or own <= due or redis.call('HEXISTS', queue .. ':running', id) == 1 then
     return false
   end
-  if redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 or redis.call('ZREM', queue, id) == 0 then
+  if redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 then
     return false
   end
-  out_of_reach(id)
-  redis.call('ZREM', queue .. ':retrying', id)
-  redis.call('ZADD', key, score_outside(own), id)
-  redis.call('ZADD', queue .. ':waiting', score_outside(own), id)
+  unseat(queue, key, id, own)
   return true
 end
 
--- A job comes into its lane, and into the queue if there is a place. Returns whether it is in the queue.
-local function join_lane(queue, id, lane, own_limit, due, now)
+-- A job comes into its lane. Returns whether there is a place for it.
+local function take_place(queue, id, lane, own_limit, due, now)
   local key, limit = queue .. ':lane:' .. lane, note_limit(queue, lane, own_limit)
   local last = limit > 0 and redis.call('ZRANGE', key, limit - 1, limit - 1, 'WITHSCORES') or { '', '0' }
   local is_full = last[1] ~= nil
@@ -87,8 +91,14 @@ local function join_lane(queue, id, lane, own_limit, due, now)
     leave_again(queue, lane, own_limit, true)
   end
   redis.call('ZADD', key, is_full and score_outside(due) or score_inside(due), id)
-  redis.call('ZADD', is_full and queue .. ':waiting' or queue, string.format('%.4f', due), id)
   return not is_full
+end
+
+-- The same of a job that is not in its queue, and into the queue if there is a place. Returns whether it is there.
+local function join_lane(queue, id, lane, own_limit, due, now)
+  local has_place = take_place(queue, id, lane, own_limit, due, now)
+  redis.call('ZADD', has_place and queue or queue .. ':waiting', string.format('%.4f', due), id)
+  return has_place
 end
 
 -- Put a job into its queue, or into its lane if it has one. Returns whether it is in the queue.
@@ -172,17 +182,23 @@ end
 
 -- Another time for a job that waits in its queue or lane. Returns false if it has no lane, or waits elsewhere.
 local function wait_anew(queue, id, due, now)
-  local lane = read_rule(uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil)
-  if not lane or not redis.call('ZSCORE', queue .. ':lane:' .. lane, id) then
+  local lane, limit = read_rule(uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil)
+  local key = lane and queue .. ':lane:' .. lane
+  if not lane or not redis.call('ZSCORE', key, id) then
     return false
   end
-  if redis.call('ZREM', queue, id) == 1 then
-    out_of_reach(id)
+  if redis.call('ZREM', queue .. ':waiting', id) == 1 then
+    put_in(queue, id, due, now)
+    return true
   end
-  redis.call('ZREM', queue .. ':waiting', id)
-  local is_in_queue = put_in(queue, id, due, now)
-  if redis.call('ZREM', queue .. ':retrying', id) == 1 and is_in_queue then
-    redis.call('ZADD', queue .. ':retrying', string.format('%.4f', due), id)
+  local due_text = string.format('%.4f', due)
+  redis.call('ZADD', queue, due_text, id)
+  if redis.call('ZSCORE', queue .. ':retrying', id) then
+    redis.call('ZADD', queue .. ':retrying', due_text, id)
+  end
+  if due > now then
+    unseat(queue, key, id, due)
+    leave_again(queue, lane, limit, true)
   end
   return true
 end
@@ -194,21 +210,20 @@ local function change_lane(queue, id, rule, now)
   if old == rule or redis.call('ZSCORE', queue .. ':suspects', id) then
     return
   end
-  local lane = read_rule(old)
-  local stands = lane and redis.call('ZSCORE', queue .. ':lane:' .. lane, id) or not lane
+  local was_in = read_rule(old)
+  local waited = was_in and redis.call('ZSCORE', queue .. ':lane:' .. was_in, id)
   leave_lane(queue, id)
   if rule ~= '' then
     give_lane(queue, id, rule)
   end
-  local due = redis.call('ZSCORE', queue, id) or stands and lane and redis.call('ZSCORE', queue .. ':waiting', id)
-  if due then
-    if redis.call('ZREM', queue, id) == 1 then
-      out_of_reach(id)
-    end
+  local lane, limit = read_rule(rule)
+  local due = tonumber(redis.call('ZSCORE', queue, id) or nil)
+  if due and lane and not take_place(queue, id, lane, limit, due, now) then
+    unseat(queue, queue .. ':lane:' .. lane, id, due)
+  elseif not due and waited then
+    due = tonumber(redis.call('ZSCORE', queue .. ':waiting', id) or nil) or now
     redis.call('ZREM', queue .. ':waiting', id)
-    if not put_in(queue, id, tonumber(due), now) then
-      redis.call('ZREM', queue .. ':retrying', id)
-    end
+    put_in(queue, id, due, now)
   end
 end
 
@@ -228,7 +243,8 @@ local function enter_lane(queue, id, rule, place, mode, due, now)
 end
 
 -- Let jobs of a lane in, as many as there are places. Returns how many.
-local function let_in(queue, lane, freed, limit, now)
+local let_in
+function let_in(queue, lane, freed, limit, now)
   local key, first = queue .. ':lane:' .. lane, limit > 8 and math.max(0, limit - math.min(freed, 8)) or 0
   local found = limit > 0 and redis.call('ZRANGE', key, first, limit - 1, 'WITHSCORES') or {}
   if limit > 8 and (freed > 8 or found[2] and tonumber(found[2]) >= 0) then
@@ -243,25 +259,28 @@ local function let_in(queue, lane, freed, limit, now)
     end
     return 0
   end
-  local inside, entries, ids = {}, {}, {}
+  local inside, entries, n, gone_since = {}, {}, 0, 0
   for i = 1, #found, 2 do
-    local due = tonumber(found[i + 1])
-    if due >= 0 then
-      local n = #ids + 1
-      ids[n] = found[i]
-      inside[2 * n - 1], inside[2 * n] = score_inside(due), found[i]
-      entries[2 * n - 1], entries[2 * n] = string.format('%.4f', math.max(due, now + n * 0.00025)), found[i]
-      if due > now and (tonumber(text_at(base .. 'retry:' .. found[i]) or nil) or 0) > 0 then
-        redis.call('ZADD', queue .. ':retrying', found[i + 1], found[i])
+    local id, due = found[i], tonumber(found[i + 1])
+    if due >= 0 and redis.call('ZREM', queue .. ':waiting', id) == 0 and not redis.call('ZSCORE', queue, id) then
+      -- It had given up its place, and a stock arq worker has run it.
+      redis.call('ZREM', key, id)
+      redis.call('HDEL', queue .. ':laned', id)
+      gone_since = gone_since + 1
+    elseif due >= 0 then
+      inside[n + 1], inside[n + 2] = score_inside(due), id
+      entries[n + 1], entries[n + 2] = string.format('%.4f', math.max(due, now + n * 0.00025)), id
+      n = n + 2
+      if due > now and (tonumber(text_at(base .. 'retry:' .. id) or nil) or 0) > 0 then
+        redis.call('ZADD', queue .. ':retrying', found[i + 1], id)
       end
     end
   end
-  if #ids > 0 then
+  if n > 0 then
     redis.call('ZADD', key, unpack(inside))
-    redis.call('ZREM', queue .. ':waiting', unpack(ids))
     redis.call('ZADD', queue, unpack(entries))
   end
-  return #ids
+  return n / 2 + (gone_since > 0 and let_in(queue, lane, math.huge, limit, now) or 0)
 end
 
 -- Let in whoever comes next in the lanes that jobs have left; the last thing that a call does. Returns how many.

@@ -17,10 +17,11 @@ local function text(ms)
 end
 -- A lane knows its jobs by when they are due, those inside by FAR less.
 local has_lanes = redis.call('EXISTS', queue .. ':laned') == 1
-local function tell_lane(id, due, far)
+local function tell_lane(id, due)
   local lane = has_lanes and string.match(redis.call('HGET', queue .. ':laned', id) or '', '^%d+|(.+)$')
-  if lane then
-    redis.call('ZADD', queue .. ':lane:' .. lane, 'XX', text(due - far), id)
+  local score = lane and redis.call('ZSCORE', queue .. ':lane:' .. lane, id)
+  if score then
+    redis.call('ZADD', queue .. ':lane:' .. lane, text(tonumber(score) < 0 and due - FAR or due), id)
   end
 end
 -- From the latest down: what moves goes below, and what stays keeps its place from the top. Leases that were taken
@@ -33,7 +34,7 @@ for i = 1, #found, 2 do
   if not is_held and score <= until_ms then
     local due = text(math.min(score - jump, now))
     redis.call('ZADD', queue, due, id)
-    tell_lane(id, tonumber(due), FAR)
+    tell_lane(id, tonumber(due))
     if redis.call('ZSCORE', queue .. ':retrying', id) then
       redis.call('ZADD', queue .. ':retrying', due, id)
     end
@@ -49,7 +50,7 @@ for _, place in ipairs({ queue .. ':suspects', queue .. ':waiting' }) do
   for i = 1, #waiting, 2 do
     local due = math.min(tonumber(waiting[i + 1]) - jump, now)
     redis.call('ZADD', place, text(due), waiting[i])
-    tell_lane(waiting[i], due, place == queue .. ':waiting' and 0 or FAR)
+    tell_lane(waiting[i], due)
   end
 end
 local holders = queue .. ':holders'
