@@ -24,7 +24,7 @@ MOVES = {
     ("unique.lua", "pass_key_on"): "it comes into its queue",
     ("lane.lua", "take_out"): "it waits in its lane",
     ("lanes.lua", "change_lane"): "it comes into another lane, or into its queue",
-    ("lanes.lua", "let_in"): "it comes into its queue",
+    ("lanes.lua", "seat_all"): "it comes into its queue",
     ("unseated.lua", "clear_unseated"): "it waits in its lane",
     ("lanes.lua", "step_back"): "it comes into its lane again",
     ("lanes.lua", "wait_anew"): "it comes into its lane again",

@@ -66,6 +66,17 @@ local function taken(id, body, mode, has_key, ms)
   return false, false
 end
 
+-- Read the limits of all lanes of this call.
+local function know_lanes()
+  local lanes = {}
+  for at = HEAD.size + 1, #ARGV, JOB.size do
+    lanes[#lanes + 1] = read_rule(ARGV[at + JOB.lane])
+  end
+  if #lanes > 1 then
+    read_limits(queue, lanes)
+  end
+end
+
 -- Whether the schedule needs no job now: its tick was enqueued, or the job of an earlier one has not ended.
 local function ticked(schedule, tick, at)
   if schedule == '' then
@@ -96,6 +107,7 @@ local function ticked(schedule, tick, at)
   return false
 end
 
+know_lanes()
 for at = HEAD.size + 1, #ARGV, JOB.size do
   local id, body, mode = ARGV[at + JOB.id], ARGV[at + JOB.body], ARGV[at + JOB.mode]
   local due, delay, expires = ARGV[at + JOB.due_ms], ARGV[at + JOB.delay_ms], ARGV[at + JOB.expires_ms]

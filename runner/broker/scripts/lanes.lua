@@ -20,14 +20,27 @@ local function read_rule(text)
   return lane, tonumber(limit)
 end
 
--- The limit of a lane: that of an operator, or that of the job that came last. `:lanes` has both.
-local function limit_of(queue, lane, fallback)
-  local known = lane_limits[queue .. '|' .. lane]
-  if not known then
-    local own, set = string.match(redis.call('HGET', queue .. ':lanes', lane) or '', '^(%d*)|(%d*)$')
-    known = { own = tonumber(own), set = tonumber(set) }
-    lane_limits[queue .. '|' .. lane] = known
+-- Read the limits of lanes: that of an operator, or that of the job that came last. `:lanes` has both.
+local function read_limits(queue, lanes)
+  local asked = {}
+  for _, lane in ipairs(lanes) do
+    if not lane_limits[queue .. '|' .. lane] then
+      asked[#asked + 1] = lane
+      lane_limits[queue .. '|' .. lane] = {}
+    end
   end
+  for first = 1, #asked, FLOW_STEP do
+    local last = math.min(first + FLOW_STEP - 1, #asked)
+    for i, text in ipairs(redis.call('HMGET', queue .. ':lanes', unpack(asked, first, last))) do
+      local own, set = string.match(text or '', '^(%d*)|(%d*)$')
+      lane_limits[queue .. '|' .. asked[first + i - 1]] = { own = tonumber(own), set = tonumber(set) }
+    end
+  end
+end
+
+local function limit_of(queue, lane, fallback)
+  read_limits(queue, { lane })
+  local known = lane_limits[queue .. '|' .. lane]
   return known.set or known.own or fallback, known
 end
 
@@ -242,60 +255,108 @@ local function enter_lane(queue, id, rule, place, mode, due, now)
   return join_lane(queue, id, lane, limit, due, now) and '' or ':waiting'
 end
 
--- Let jobs of a lane in, as many as there are places. Returns how many.
-local let_in
-function let_in(queue, lane, freed, limit, now)
-  local key, first = queue .. ':lane:' .. lane, limit > 8 and math.max(0, limit - math.min(freed, 8)) or 0
+-- Those of a lane that come next, as many as there are places, in `comers`: id, due time and lane. Returns whether the
+-- lane has no job.
+local function find_next(queue, lane, left, comers)
+  local key, limit = queue .. ':lane:' .. lane, limit_of(queue, lane, left.limit)
+  local first = limit > 8 and math.max(0, limit - math.min(left.freed, 8)) or 0
   local found = limit > 0 and redis.call('ZRANGE', key, first, limit - 1, 'WITHSCORES') or {}
-  if limit > 8 and (freed > 8 or found[2] and tonumber(found[2]) >= 0) then
+  if limit > 8 and (left.freed > 8 or found[2] and tonumber(found[2]) >= 0) then
     local places = math.min(limit - redis.call('ZCOUNT', key, '-inf', '(0'), FLOW_STEP)
     found = redis.call('ZRANGEBYSCORE', key, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, places)
   end
-  if #found == 0 and redis.call('EXISTS', key) == 0 then
-    local _, known = limit_of(queue, lane, limit)
-    if known.own and not known.set then
-      known.own = nil
-      redis.call('HDEL', queue .. ':lanes', lane)
-    end
-    return 0
-  end
-  local inside, entries, n, gone_since = {}, {}, 0, 0
   for i = 1, #found, 2 do
-    local id, due = found[i], tonumber(found[i + 1])
-    if due >= 0 and redis.call('ZREM', queue .. ':waiting', id) == 0 and not redis.call('ZSCORE', queue, id) then
-      -- It had given up its place, and a stock arq worker has run it.
-      redis.call('ZREM', key, id)
-      redis.call('HDEL', queue .. ':laned', id)
-      gone_since = gone_since + 1
-    elseif due >= 0 then
-      inside[n + 1], inside[n + 2] = score_inside(due), id
-      entries[n + 1], entries[n + 2] = string.format('%.4f', math.max(due, now + n * 0.00025)), id
-      n = n + 2
-      if due > now and (tonumber(text_at(base .. 'retry:' .. id) or nil) or 0) > 0 then
-        redis.call('ZADD', queue .. ':retrying', found[i + 1], id)
-      end
+    if tonumber(found[i + 1]) >= 0 then
+      comers[#comers + 1] = { found[i], tonumber(found[i + 1]), lane }
     end
   end
-  if n > 0 then
-    redis.call('ZADD', key, unpack(inside))
+  return #found == 0 and (first == 0 and limit > 0 or redis.call('EXISTS', key) == 0)
+end
+
+-- Let one job in; it stands in its lane alone, or in its queue, too, where it has given up its place.
+local function seat(queue, comer, inside, now)
+  local id, due, lane = unpack(comer)
+  inside[lane] = inside[lane] or {}
+  table.insert(inside[lane], score_inside(due))
+  table.insert(inside[lane], id)
+  if due > now and (tonumber(text_at(base .. 'retry:' .. id) or nil) or 0) > 0 then
+    redis.call('ZADD', queue .. ':retrying', score_outside(due), id)
+  end
+  return math.max(due, now)
+end
+
+-- Let these in, FLOW_STEP at most: into the queue at its end. Returns how many.
+local function seat_all(queue, comers, now)
+  local ids, inside, entries = {}, {}, {}
+  for i, comer in ipairs(comers) do
+    ids[i] = comer[1]
+  end
+  local waiting = redis.call('ZMSCORE', queue .. ':waiting', unpack(ids))
+  for i, comer in ipairs(comers) do
+    if waiting[i] or redis.call('ZSCORE', queue, comer[1]) then
+      local due = seat(queue, comer, inside, now + #entries * 0.000125)
+      entries[#entries + 1], entries[#entries + 2] = string.format('%.4f', due), comer[1]
+    else
+      -- It had given up its place, and a stock arq worker has run it.
+      redis.call('ZREM', queue .. ':lane:' .. comer[3], comer[1])
+      redis.call('HDEL', queue .. ':laned', comer[1])
+      leave_again(queue, comer[3], 1, true)
+    end
+  end
+  for lane, members in pairs(inside) do
+    redis.call('ZADD', queue .. ':lane:' .. lane, unpack(members))
+  end
+  redis.call('ZREM', queue .. ':waiting', unpack(ids))
+  if #entries > 0 then
     redis.call('ZADD', queue, unpack(entries))
   end
-  return n / 2 + (gone_since > 0 and let_in(queue, lane, math.huge, limit, now) or 0)
+  return #entries / 2
+end
+
+local function forget_lanes(queue, lanes)
+  local forgotten = {}
+  for _, lane in ipairs(lanes) do
+    local known = lane_limits[queue .. '|' .. lane]
+    if known.own and not known.set then
+      known.own = nil
+      forgotten[#forgotten + 1] = lane
+    end
+  end
+  if #forgotten > 0 then
+    redis.call('HDEL', queue .. ':lanes', unpack(forgotten))
+  end
+end
+
+local function close_queue(queue, of_queue, now)
+  local lanes, comers, empty, come = {}, {}, {}, 0
+  for lane in pairs(of_queue) do
+    lanes[#lanes + 1] = lane
+  end
+  read_limits(queue, lanes)
+  for _, lane in ipairs(lanes) do
+    if find_next(queue, lane, of_queue[lane], comers) then
+      empty[#empty + 1] = lane
+    end
+  end
+  forget_lanes(queue, empty)
+  for first = 1, #comers, FLOW_STEP do
+    come = come + seat_all(queue, { unpack(comers, first, math.min(first + FLOW_STEP - 1, #comers)) }, now)
+  end
+  if come > 0 then
+    wake_many(queue, come)
+  end
+  return come
 end
 
 -- Let in whoever comes next in the lanes that jobs have left; the last thing that a call does. Returns how many.
 local function close_lanes(now)
-  local all = 0
-  for queue, of_queue in pairs(lanes_left) do
-    local come = 0
-    for lane, left in pairs(of_queue) do
-      come = come + let_in(queue, lane, left.freed, limit_of(queue, lane, left.limit), now)
+  local come = 0
+  while next(lanes_left) do
+    local left = lanes_left
+    lanes_left = {}
+    for queue, of_queue in pairs(left) do
+      come = come + close_queue(queue, of_queue, now)
     end
-    if come > 0 then
-      wake_many(queue, come)
-    end
-    all = all + come
   end
-  lanes_left = {}
-  return all
+  return come
 end
