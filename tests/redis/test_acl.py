@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -242,9 +243,16 @@ async def test_jobs_of_lanes_need_no_more_rights(acl: Server) -> None:
     later = await quick.options(lane=Lane((), 1), delay_s=3600).enqueue(0)
     handles = await turns.enqueue_many([{"number": number} for number in range(3)])
     await quick.options(lane=Lane((), 2), job_id="mine").enqueue(3)
-    followed = connect(acl.url("worker"))
+    # A client lets jobs in, too, where a wider lane was asked for; one of them is to be retried.
+    await Admin(followed := connect(acl.url("worker"))).reschedule(
+        "default", handles[2].id, timedelta(hours=1)
+    )
+    await followed.set(f"arq:retry:{handles[2].id}", 1)
+    await quick.options(lane=Lane((), 9)).enqueue(4)
+    use(followed)
+    assert await handles[2].state() is JobState.RETRYING
+    await Admin(followed).run_now("default", handles[2].id)
     async with working(acl.url("worker"), *JOBS, poll_interval_s=0.2):
-        use(followed)
         for handle in handles:
             await soon(handle.result())
     pages = connect(acl.url("pages"))

@@ -309,3 +309,22 @@ async def test_jobs_of_a_lane_go_into_one_partition() -> None:
     handles = [await bound.enqueue(account=account) for account in (*range(8), *range(8))]
     assert [one.queue for one in handles[:8]] == [one.queue for one in handles[8:]]
     assert len({one.queue for one in handles}) > 1
+
+
+async def test_job_that_is_not_due_holds_no_place_after_a_lower_limit(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """While more are inside than may be, it keeps nobody out once these have ended."""
+    held = await sync.options(lane=TWO).enqueue(account=1, how="hold")
+    later = await sync.options(lane=TWO, delay_s=3600).enqueue(account=1)
+    async with working(redis_url, sync, concurrency=10):
+        await stage.started.next()
+        # The limit of the jobs that come from now on: two are inside.
+        waits = await sync.enqueue(account=1, more=1)
+        assert await states(later, waits) == [JobState.SCHEDULED, JobState.WAITING]
+        gates[0].set()
+        assert await waits.result(timeout_s=10) == 1
+        assert await held.result(timeout_s=10) == 0
+        assert await states(later) == [JobState.SCHEDULED]
+    # A job that comes back brings no limit with it.
+    assert await redis.hget(QUEUE + ":lanes", "sync:1") == b"1|"  # type: ignore[misc]

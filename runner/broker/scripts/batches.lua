@@ -85,7 +85,7 @@ local function put_letter(batch, how, letter, now)
     local due, lane, limit = now + (tonumber(delay) or 0), read_rule(rule)
     if lane then
       give_lane(queue_key, id, rule)
-      join_lane(queue_key, id, lane, limit, due, now)
+      join_lane(queue_key, id, lane, limit, due, now, true)
     else
       redis.call('ZADD', queue_key, string.format('%.4f', due), id)
     end

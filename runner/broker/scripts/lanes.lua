@@ -52,16 +52,17 @@ local function leave_again(queue, lane, limit, all)
   of_queue[lane] = { freed = before.freed + (all and math.huge or 1), limit = limit }
 end
 
-local function note_limit(queue, lane, limit)
+-- The limit of a lane that a job comes into: that which it was enqueued with holds from now on, if it is new.
+local function note_limit(queue, lane, limit, is_new)
   local _, known = limit_of(queue, lane, limit)
-  if known.own ~= limit then
+  if known.own ~= limit and (is_new or not known.own) then
     if known.own then
       leave_again(queue, lane, limit, true)
     end
     known.own = limit
     redis.call('HSET', queue .. ':lanes', lane, string.format('%.0f|%s', limit, known.set or ''))
   end
-  return known.set or limit
+  return known.set or known.own
 end
 
 local function score_inside(due)
@@ -93,8 +94,8 @@ local function make_room(queue, key, id, score, due, now)
 end
 
 -- A job comes into its lane. Returns whether there is a place for it.
-local function take_place(queue, id, lane, own_limit, due, now)
-  local key, limit = queue .. ':lane:' .. lane, note_limit(queue, lane, own_limit)
+local function take_place(queue, id, lane, own_limit, due, now, is_new)
+  local key, limit = queue .. ':lane:' .. lane, note_limit(queue, lane, own_limit, is_new)
   local last = limit > 0 and redis.call('ZRANGE', key, limit - 1, limit - 1, 'WITHSCORES') or { '', '0' }
   local is_full = last[1] ~= nil
   if is_full and tonumber(last[2]) < 0 then
@@ -108,8 +109,8 @@ local function take_place(queue, id, lane, own_limit, due, now)
 end
 
 -- The same of a job that is not in its queue, and into the queue if there is a place. Returns whether it is there.
-local function join_lane(queue, id, lane, own_limit, due, now)
-  local has_place = take_place(queue, id, lane, own_limit, due, now)
+local function join_lane(queue, id, lane, own_limit, due, now, is_new)
+  local has_place = take_place(queue, id, lane, own_limit, due, now, is_new)
   redis.call('ZADD', has_place and queue or queue .. ':waiting', string.format('%.4f', due), id)
   return has_place
 end
@@ -231,7 +232,7 @@ local function change_lane(queue, id, rule, now)
   end
   local lane, limit = read_rule(rule)
   local due = tonumber(redis.call('ZSCORE', queue, id) or nil)
-  if due and lane and not take_place(queue, id, lane, limit, due, now) then
+  if due and lane and not take_place(queue, id, lane, limit, due, now, true) then
     unseat(queue, queue .. ':lane:' .. lane, id, due)
   elseif not due and waited then
     due = tonumber(redis.call('ZSCORE', queue .. ':waiting', id) or nil) or now
@@ -252,12 +253,12 @@ local function enter_lane(queue, id, rule, place, mode, due, now)
     return place
   end
   local lane, limit = read_rule(rule)
-  return join_lane(queue, id, lane, limit, due, now) and '' or ':waiting'
+  return join_lane(queue, id, lane, limit, due, now, true) and '' or ':waiting'
 end
 
 -- Those of a lane that come next, as many as there are places, in `comers`: id, due time and lane. Returns whether the
 -- lane has no job.
-local function find_next(queue, lane, left, comers)
+local function find_next(queue, lane, left, comers, now)
   local key, limit = queue .. ':lane:' .. lane, limit_of(queue, lane, left.limit)
   local first = limit > 8 and math.max(0, limit - math.min(left.freed, 8)) or 0
   local found = limit > 0 and redis.call('ZRANGE', key, first, limit - 1, 'WITHSCORES') or {}
@@ -268,6 +269,14 @@ local function find_next(queue, lane, left, comers)
   for i = 1, #found, 2 do
     if tonumber(found[i + 1]) >= 0 then
       comers[#comers + 1] = { found[i], tonumber(found[i + 1]), lane }
+    end
+  end
+  local last = tonumber(found[#found])
+  if last and last < 0 and last + FAR > now then
+    -- One inside is not due: it makes room for one that waits and is due before.
+    local head = redis.call('ZRANGEBYSCORE', key, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if head[1] and make_room(queue, key, found[#found - 1], last, tonumber(head[2]), now) then
+      leave_again(queue, lane, left.limit, true)
     end
   end
   return #found == 0 and (first == 0 and limit > 0 or redis.call('EXISTS', key) == 0)
@@ -334,7 +343,7 @@ local function close_queue(queue, of_queue, now)
   end
   read_limits(queue, lanes)
   for _, lane in ipairs(lanes) do
-    if find_next(queue, lane, of_queue[lane], comers) then
+    if find_next(queue, lane, of_queue[lane], comers, now) then
       empty[#empty + 1] = lane
     end
   end
