@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner import Bury, Context, JobHandle, JobState, Lane, WorkerSettings, job
@@ -74,7 +75,7 @@ async def _scenario(_: World) -> None:
         if handle not in handles[4:6]:
             await handle.result(timeout_s=600)
     for handle in handles[4:6]:
-        await eventually(lambda one=handle: _is(one, JobState.DEAD), within_s=600, every_s=0.05)
+        await eventually(partial(_is, handle, JobState.DEAD), within_s=600, every_s=0.05)
     assert max(most.values()) <= LIMIT
     # Nothing is left but of the dead, which come back to their lanes when they are retried.
     left = {name async for name in redis.scan_iter("arq:queue:accounts:lane*")}
