@@ -109,6 +109,10 @@ def _of_project(project: Path, folder: Path) -> Named | None:
     given = table.get("app") if isinstance(table, dict) else None
     if not isinstance(given, str):
         raise AppError(f'{project}: [tool.pipeline] has no app = "MODULE:NAME"; {remedy}')
+    if others := sorted(table.keys() - {"app"}):
+        raise AppError(
+            f"{project}: [tool.pipeline] has {', '.join(others)}, and takes app alone; {remedy}"
+        )
     if project.parent != folder and project.stat().st_uid not in {os.getuid(), 0}:
         # In a folder that all may write, such as /tmp, anybody could let us run his code.
         raise AppError(
