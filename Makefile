@@ -95,6 +95,10 @@ run: $(READY) ## Run the main job on the bundled samples, or on yours: make run 
 test: $(READY) ## Run the tests, including a real Redis; narrower: make test ARGS="tests/unit -k retry"
 	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
+.PHONY: test-installed
+test-installed: $(READY) ## Install the wheel into empty environments as the documentation says, and use it there
+	@$(BIN)/pytest --numprocesses auto --dist worksteal tests/installed $(ARGS)
+
 .PHONY: chaos
 chaos: $(READY) ## Break workers, Redis and connections for two minutes, and check that nothing is lost
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.house.test_installed import Environment, empty
+from tests.installed.test_environments import Environment, empty
 from tests.redis_server import free_port
 
 __all__ = ["empty"]
@@ -30,7 +30,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "your-own-jobs.md"
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARYING = (
     (re.compile(r"[0-9a-f]{32}"), "ID"),
-    (re.compile(r"(\d{1,2} [A-Z][a-z]{2} )?\d\d:\d\d:\d\d"), "TIME"),
+    (re.compile(r"(\d{4}-\d\d-\d\d |\d{1,2} [A-Z][a-z]{2} )?\d\d:\d\d:\d\d"), "TIME"),
     (re.compile(r"\(UTC[-+:\d]*\)"), "(ZONE)"),
     (re.compile(r"59 min \d+ s"), "AN HOUR"),
     (re.compile(r"\d+\.\d+s"), "SECONDS"),

@@ -1,0 +1,7 @@
+"""What the tests of this folder share: the wheel."""
+
+from __future__ import annotations
+
+from tests.wheel import wheel_file
+
+__all__ = ["wheel_file"]
