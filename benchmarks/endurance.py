@@ -101,7 +101,7 @@ async def measure(url: str, marks: list[int]) -> list[Sample]:
     """Run as many jobs as the last mark says; return what the worker held at each."""
     redis = connect(url)
     current.use(redis)
-    # Its log of two lines a job is written, and thrown away.
+    # Its log of a line a job is written, and thrown away.
     worker = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "benchmarks.endurance", "--work", url),

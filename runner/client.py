@@ -201,7 +201,10 @@ class QueueClient(ArqRedis):
     @property
     def transport(self) -> Transport:
         """Where jobs of any queue are enqueued."""
-        return self.enqueuer if self.servers is None else Router(self)
+        servers = self.servers
+        if servers is None or (servers.is_one and servers.default is self.settings):
+            return self.enqueuer
+        return Router(self)
 
     @cached_property
     def blocking(self) -> BlockingClient:

@@ -88,15 +88,15 @@ class Job(JobDefinition, Generic[P, R]):
         """Run the coroutine in this process, without a queue."""
         return self.coroutine(ctx, *args, **kwargs)
 
-    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, JobHandle[R]]:
         """
-        Put the job into its queue. When this returns, it is in Redis.
+        Put the job into its queue. When this returns, awaited, it is in Redis.
 
         Raises:
             ArgumentsError: The arguments do not fit the coroutine's signature.
             EnqueueError: Redis did not take the job.
         """
-        return await self._bound.enqueue(*args, **kwargs)
+        return self._bound.enqueue(*args, **kwargs)
 
     async def enqueue_many(self, calls: Iterable[Mapping[str, Any]]) -> list[JobHandle[R]]:
         """

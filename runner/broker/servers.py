@@ -54,6 +54,11 @@ class Servers:
         return self.default
 
     @property
+    def is_one(self) -> bool:
+        """Whether no queue has a server of its own, so that nobody need ask for each job."""
+        return not self.own and not (self.declares and _classes)
+
+    @property
     def each(self) -> list[Address]:
         """Every server once, the default first."""
         found = [self.default]

@@ -50,9 +50,23 @@ async def test_log_context_binds_the_job_to_its_own_lines(
 
     assert await log_context(make_context(), handler) == "result"
 
-    assert [line["event"] for line in job_lines] == ["job started", "mine", "job done"]
+    assert [line["event"] for line in job_lines] == ["mine", "job done"]
     assert all(line.items() >= IDENTITY.items() for line in job_lines)
-    assert job_lines[2]["duration_ms"] >= 0
+    assert job_lines[1]["duration_ms"] >= 0
+
+
+async def test_log_context_tells_of_starts_at_debug(
+    job_lines: list[Any], make_context: MakeContext
+) -> None:
+    """Each line costs half as much as a short job, so a job has one unless more is asked for."""
+
+    async def handler(_: Context) -> None:
+        pass
+
+    logging.getLogger(LOGGER_NAME).setLevel(logging.DEBUG)
+    await log_context(make_context(), handler)
+
+    assert [line["event"] for line in job_lines] == ["job started", "job done"]
 
 
 async def test_log_context_leaves_nothing_bound(
