@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.sources import UnrecognisedError, open_source
+from jobs.sources import SourceError, open_source
 from jobs.sources.csv.mapping import read_mapping
 from jobs.sources.document import text_file
 
@@ -25,7 +25,7 @@ async def open_list(path: Path) -> Source:
     """
     try:
         return await open_source(str(path))
-    except UnrecognisedError:
+    except SourceError:
         mapping = mapping_of(path)
         if mapping is None:
             raise

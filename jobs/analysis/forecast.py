@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jobs.channel.platform_day import PlatformDay
 
 HORIZON = 14
-HISTORY = 90
+HISTORY = 168
 """Days of history: those whose errors count, and those they were forecast from."""
 
 FEWEST = 14

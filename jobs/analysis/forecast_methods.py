@@ -23,6 +23,10 @@ WEEK: Final = 7
 MEMORY: Final = 56
 """Days of past errors that weight the methods; older ones say little about the channel now."""
 
+NEAR: Final = 3
+NEAR_MEMORY: Final = 112
+"""Up to `NEAR` days ahead the habits of a channel count, which take longer to learn."""
+
 LEARNING: Final = 0.5
 """How fast a method loses weight, per error as large as one day's usual gain."""
 
@@ -42,9 +46,10 @@ _LEVELS: tuple[tuple[str, int, float], ...] = (
     ("median of 14 days", 14, 1 / 2),
     ("lower quartile of 14 days", 14, 1 / 4),
     ("median of 28 days", 28, 1 / 2),
+    ("median of 56 days", 56, 1 / 2),
 )
 SEASONAL: Final = "the same weekday a week ago"
-_LONGEST = _LEVELS[-1]
+_LEVEL_OF_WEEKDAYS = _LEVELS[-2]
 _THETA_SMOOTHING = (0.1, 0.3)
 _DRIFT_DAYS = 28
 _DAMPING = 0.9
@@ -61,7 +66,7 @@ METHODS: Final = (
     "the last day",
     SEASONAL,
     *(f"damped trend of logarithms, smoothed by {alpha}" for alpha in _THETA_SMOOTHING),
-    f"{_LONGEST[0]}, by weekday",
+    f"{_LEVEL_OF_WEEKDAYS[0]}, by weekday",
 )
 
 
@@ -105,7 +110,8 @@ def _paths(
     trends = slice(len(flat) + 1, len(flat) + 1 + len(_THETA_SMOOTHING))
     found[trends] = _damped_trends(past, mean_before(gains), horizon)
     found[-1] = (
-        levels[_LEVELS.index(_LONGEST)][:, :, None] * _rhythm(past)[:, :, np.arange(horizon) % WEEK]
+        levels[_LEVELS.index(_LEVEL_OF_WEEKDAYS)][:, :, None]
+        * _rhythm(past)[:, :, np.arange(horizon) % WEEK]
     )
     found = np.where(np.isnan(found), week[:, :, None], found)
     found[:, _known(before_each(read), WEEK) < _FEWEST_IN_WEEK] = np.nan
@@ -141,9 +147,10 @@ def weights(forecasts: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArr
 
     Weights at one origin and horizon sum to one. At a horizon of h days a method's weight is
     proportional to `exp(-LEARNING / √h · Σ|error| / mean gain)`, over its errors at that horizon
-    in the `MEMORY` days before: all methods start equal, and those that do well on this channel
-    gain weight (exponentially weighted averaging; N. Cesa-Bianchi and G. Lugosi, "Prediction,
-    Learning, and Games", 2006, chapter 2). Errors over h days overlap, so they teach less.
+    in the `MEMORY` days before (`NEAR_MEMORY` up to `NEAR` days ahead): all methods start equal,
+    and those that do well on this channel gain weight (exponentially weighted averaging; N.
+    Cesa-Bianchi and G. Lugosi, "Prediction, Learning, and Games", 2006, chapter 2). Errors over h
+    days overlap, so they teach less.
     """
     days, horizon = gains.shape[1], forecasts.shape[3]
     lost = np.zeros_like(forecasts)
@@ -151,7 +158,8 @@ def weights(forecasts: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArr
         errors = np.abs(forecasts[:, :, : days - h, h] - gains[:, h:])
         summed = np.cumsum(np.nan_to_num(errors), axis=2)
         lost[:, :, h + 1 :, h] = summed
-        lost[:, :, h + 1 + MEMORY :, h] -= summed[:, :, : max(days - h - MEMORY, 0)]
+        memory = NEAR_MEMORY if h < NEAR else MEMORY
+        lost[:, :, h + 1 + memory :, h] -= summed[:, :, : max(days - h - memory, 0)]
     scale = mean_before(gains)[:, :, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = np.where(scale > 0, lost / scale, 0.0)

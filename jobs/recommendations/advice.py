@@ -17,7 +17,7 @@ import numpy as np
 
 from jobs.analysis.student import t_quantile
 from jobs.analysis.wording import noun, times
-from jobs.recommendations.permutation import holm, permutation_p
+from jobs.recommendations.permutation import holm, permutation_p, with_memory
 from jobs.recommendations.questions import FEWEST, FEWEST_ITEMS, rounds
 from jobs.recommendations.rising import LEVEL, RECENT_DAYS, Pace, paces
 from jobs.recommendations.strength import NO_EVIDENCE, SIGNIFICANT, chance, strength_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jobs.analysis import ChannelAnalysis
     from jobs.channel.data import ChannelData
     from jobs.channel.records import Platform
-    from jobs.recommendations.questions import Question, Subject
+    from jobs.recommendations.questions import Question, Round, Subject
     from jobs.recommendations.sample import Sample
     from jobs.recommendations.strength import Strength
 
@@ -48,6 +48,9 @@ Habits and audiences change, and what stands out most was also lucky; see docs/r
 
 FADED = 0.5
 """A difference must be at least this share of itself among the newer half of the items."""
+
+FADED_LATELY = 0.25
+"""… and this share among the newest quarter, which is noisier."""
 
 _FEWEST_LATELY = 3
 
@@ -154,14 +157,18 @@ class Finding:
 
     @property
     def lasts(self) -> bool:
-        """Whether the newer half of the items shows it, too: advice is about the next ones."""
-        half = slice(self.sample.score.size // 2, None)
-        score, belongs = self.sample.score[half], self.question.belongs[half]
+        """Whether the newest items show it, too: advice is about the next ones."""
+        n = self.sample.score.size
+        return self._among(n // 2) >= FADED and self._among(3 * n // 4) >= FADED_LATELY
+
+    def _among(self, first: int) -> float:
+        """Return the share of the difference that items from *first* on show; -inf: too few."""
+        score, belongs = self.sample.score[first:], self.question.belongs[first:]
         members = int(np.count_nonzero(belongs))
-        if min(members, belongs.size - members) < _FEWEST_LATELY:
-            return False
+        if min(members, belongs.size - members) < _FEWEST_LATELY or self.log_effect == 0:
+            return float("-inf")
         lately = float(score[belongs].mean() - score[~belongs].mean())
-        return bool(lately * np.sign(self.log_effect) >= FADED * abs(self.log_effect))
+        return lately / self.log_effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +190,7 @@ class Findings:
 def findings(data: ChannelData) -> Findings:
     """Test everything that *data* has enough items and days for."""
     asked, tested = rounds(data), paces(data)
-    answered = [
-        permutation_p(
-            each.sample.score,
-            each.sample.stratum,
-            np.column_stack([question.belongs for question in each.questions]),
-        )
-        for each in asked
-    ]
+    answered = [_answers(each) for each in asked]
     among_items = holm(np.array([pace.p for pace in tested]))
     p = np.concatenate([*answered, among_items.min(keepdims=True) if tested else among_items])
     adjusted = holm(p)
@@ -207,6 +207,13 @@ def findings(data: ChannelData) -> Findings:
             for pace, own in zip(tested, among_items, strict=True)
         ],
     )
+
+
+def _answers(asked: Round) -> NDArray[np.float64]:
+    """Return the p-value of each question of one round, before the correction for their number."""
+    score, stratum = asked.sample.score, asked.sample.stratum
+    members = np.column_stack([question.belongs for question in asked.questions])
+    return with_memory(permutation_p(score, stratum, members), score, stratum, members)
 
 
 def recommend(data: ChannelData, analysis: ChannelAnalysis) -> list[Recommendation]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
+from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ _BLURRED: Final = 5.0 / _BLUR
 _NOTHING: Final = 1e-8
 _AT_ONCE, _CELLS, _LAST = 64, 32_768, 4
 _DIGITS: Final = 10
+_NEIGHBOURS: Final = 3
 
 
 def permutation_p(
@@ -64,6 +66,53 @@ def permutation_p(
             p[one] = _beyond(sums.only(np.array([one])), observed[[one]], blur=_BLUR)[0].item()
     # The last digits depend on the machine.
     return np.clip(np.round(p, _DIGITS), SMALLEST, 1.0)
+
+
+def with_memory(
+    p: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    strata: NDArray[np.intp],
+    members: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """
+    Return the *p* of `permutation_p`, corrected for what neighbours in time have in common.
+
+    All arrays are in the order of publication. If items resemble those before them, and a series
+    comes out in a row, permutations vary too little. The variance of S is then larger by
+    `1 + 2 Σ (1 - k/n) r(k) q(k)`, with the autocorrelations at lags of 1 to 3 of members and of
+    scores without what members have more than others, in either half: that is the question, and a
+    weekly series would repeat it. It is never taken for smaller. Source: P. Clifford, S. Richardson
+    and D. Hémon, "Assessing the Significance of the Correlation between Two Spatial Processes"
+    (1989).
+    """
+    score, belongs = _centred(scores[:, None], strata), _centred(members.astype(float), strata)
+    halves = np.array_split(np.arange(scores.size), 2)
+    left = np.concatenate([_without(score[half], belongs[half]) for half in halves])
+    shared = np.ones(p.size)
+    for k in range(1, _NEIGHBOURS + 1):
+        both = _alike(left, k) * _alike(belongs, k)
+        shared += 2 * (1 - k / scores.size) * both
+    wider = -special.ndtri(p / 2) / np.sqrt(np.maximum(shared, 1.0))
+    return np.clip(np.round(2 * special.ndtr(-wider), _DIGITS), SMALLEST, 1.0)
+
+
+def _centred(columns: NDArray[np.float64], strata: NDArray[np.intp]) -> NDArray[np.float64]:
+    _, label = np.unique(strata, return_inverse=True)
+    sums = np.zeros((int(label.max(initial=0)) + 1, columns.shape[1]))
+    np.add.at(sums, label, columns)
+    return np.asarray(columns - (sums / np.bincount(label)[:, None])[label])
+
+
+def _without(score: NDArray[np.float64], belongs: NDArray[np.float64]) -> NDArray[np.float64]:
+    slope = (score * belongs).sum(axis=0) / np.maximum((belongs**2).sum(axis=0), _NOTHING)
+    return np.asarray(score - belongs * slope)
+
+
+def _alike(columns: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
+    """Return the autocorrelation of each of the centred *columns*; 0 of what does not vary."""
+    products, squares = (columns[lag:] * columns[:-lag]).sum(axis=0), (columns**2).sum(axis=0)
+    alike = np.divide(products, squares, out=np.zeros_like(squares), where=squares > _NOTHING)
+    return np.asarray(alike)
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:

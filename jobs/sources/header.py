@@ -11,7 +11,7 @@ import csv
 import re
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from jobs.sources.text import decode, lines_of, pieces, plain
@@ -77,11 +77,12 @@ def _at_line(lines: Sequence[str], at: int, delimiter: str | None) -> Header:
 
 
 def is_table(head: bytes) -> bool:
-    """Whether two lines of *head* have the same number of cells: prose seldom does."""
+    """Whether the first two rows of *head* have the same number of cells: prose seldom does."""
     lines = lines_of(decode(head).text)[header_of(head).line - 1 :]
     lines = [line for line in lines if line.strip()]
     delimiter = _delimiter(lines[0]) if lines else ","
-    cells = [len(row) for row in csv.reader(lines[:_LOOKED_AT], delimiter=delimiter)]
+    # A cell may go on over many lines: a description does.
+    cells = [len(row) for row in islice(csv.reader(lines, delimiter=delimiter), 2)]
     return len(cells) > 1 and cells[0] == cells[1] > 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.recommendations.permutation import SMALLEST, holm, permutation_p
+from jobs.recommendations.permutation import SMALLEST, holm, permutation_p, with_memory
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=30).map(np.array)
 
@@ -126,3 +126,32 @@ def test_holm_never_flatters(p: np.ndarray[tuple[int], np.dtype[np.float64]]) ->
     assert (adjusted <= 1).all()
     order = np.argsort(p, kind="stable")
     assert (np.diff(adjusted[order]) >= 0).all()
+
+
+def test_with_memory_rejects_less_where_neighbours_are_alike() -> None:
+    """Of series in a row, and luck that lasts, fewer are below 0.05: the most surely wrong go."""
+    rng = np.random.default_rng(4)
+    strata = np.repeat(np.arange(5), 20).astype(np.intp)
+    plain = corrected = 0
+    for _ in range(200):
+        score, latent = rng.normal(size=100), rng.normal(size=(100, 2))
+        for i in range(1, 100):
+            score[i] += 0.3 * score[i - 1]
+            latent[i] += 0.8 * latent[i - 1]
+        members = latent > 0.5
+        p = permutation_p(score, strata, members)
+        wider = with_memory(p, score, strata, members)
+        assert (wider >= p).all()
+        plain += int((p <= 0.05).sum())
+        corrected += int((wider <= 0.05).sum())
+    assert corrected < 0.85 * plain
+    assert corrected / 400 == pytest.approx(0.05, abs=0.035)
+
+
+def test_with_memory_leaves_a_series_of_every_third_item() -> None:
+    """A difference that repeats itself is the question, and no memory of luck."""
+    score = np.random.default_rng(5).normal(size=90)
+    members = np.arange(90)[:, None] % 3 == 0
+    score[members[:, 0]] += 2
+    strata = np.repeat([0, 1, 2], 30).astype(np.intp)
+    assert with_memory(permutation_p(score, strata, members), score, strata, members)[0] < 0.001

@@ -141,6 +141,7 @@ async def test_damage_is_named(write: Write, content: bytes, reason: str) -> Non
         (_packed(_packed(DAILY.encode())), "is packed twice, not text"),
         (b"# Read me\n", "is neither a feed nor a CSV, it begins '# Read me'"),
         (b"a,b,c\n1,2,3\n", "is a CSV of no known layout, with the columns a, b, c. Describe it"),
+        (b'a,b,c\n1,"2' + 40 * b"\n\nand so on" + b'",3\n', "is a CSV of no known layout"),
         (b'{"a": 1}', "is JSON, neither a feed nor a CSV"),
     ],
 )
