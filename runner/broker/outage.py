@@ -48,7 +48,7 @@ _PASSING_REPLY = re.compile(
     + "(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY|OOM|MISCONF|NOREPLICAS) ",
     re.DOTALL,
 )
-_REFUSED = re.compile(r"\bNOPERM\b|has no permissions|can't (?:run|access)", re.IGNORECASE)
+_REFUSED = re.compile(r"\bNOPERM\b|no permissions|can't (?:run|access)|ACL failure", re.IGNORECASE)
 _UNRESOLVED = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
 )
