@@ -6,7 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, or_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.store.models import HOLDS_OF_ALL
 from jobs.store.types import StorableText
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy.dialects import postgresql, sqlite
 
     from jobs.store.models import Base
 
@@ -45,7 +45,13 @@ def insert(connection: Connection, model: type[Base]) -> postgresql.Insert | sql
 def insert_in(dialect: str, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Begin it in *dialect*, for a statement that is kept."""
     table: Any = model.__table__
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 @cache
