@@ -8,11 +8,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from jobs.store.credentials import part_secrets
 from jobs.store.database import Database
 from jobs.store.errors import StoreError
+from jobs.store.models import Base
 from jobs.store.sqlite_engine import probe
 from jobs.store.url import DatabaseUrl, SqliteFile, parse_url
 
@@ -101,7 +102,12 @@ def _alone(connection: Connection, change: Callable[[Connection], None]) -> None
 
 
 def _upgrade(connection: Connection) -> None:
-    if (_revision(connection) or "") < REVISION:
+    found = _revision(connection)
+    if found is None and Base.metadata.tables.keys().isdisjoint(
+        inspect(connection).get_table_names()
+    ):
+        _create(connection)
+    elif (found or "") < REVISION:
         # Before the import, which tells of each plugin; what it does helps nobody.
         _silence()
         from alembic import command
@@ -109,6 +115,19 @@ def _upgrade(connection: Connection) -> None:
         command.upgrade(_alembic(connection), "head")
     if _revision(connection) == REVISION:
         part_secrets(connection)
+
+
+def _create(connection: Connection) -> None:
+    """Make all tables of a new database at once: Alembic and its steps take ten times as long."""
+    Base.metadata.create_all(connection)
+    version = Table(
+        "alembic_version",
+        MetaData(),
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )
+    version.create(connection, checkfirst=True)  # it stays when all is reverted
+    connection.execute(version.insert().values(version_num=REVISION))
 
 
 def _downgrade(connection: Connection) -> None:
