@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
-from scipy import special
+
+from jobs.analysis.student import normal_below, normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,8 +93,10 @@ def with_memory(
     for k in range(1, _NEIGHBOURS + 1):
         both = _alike(left, k) * _alike(belongs, k)
         shared += 2 * (1 - k / scores.size) * both
-    wider = -special.ndtri(p / 2) / np.sqrt(np.maximum(shared, 1.0))
-    return np.clip(np.round(2 * special.ndtr(-wider), _DIGITS), SMALLEST, 1.0)
+    found = np.array([normal_quantile(one / 2) for one in p.tolist()])
+    nearer = found / np.sqrt(np.maximum(shared, 1.0))
+    wider = 2 * np.array([normal_below(one) for one in nearer.tolist()])
+    return np.clip(np.round(wider, _DIGITS), SMALLEST, 1.0)
 
 
 def _centred(columns: NDArray[np.float64], strata: NDArray[np.intp]) -> NDArray[np.float64]:

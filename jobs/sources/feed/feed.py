@@ -24,8 +24,6 @@ from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import feedparser
-
 from jobs.channel.addresses import web_address
 from jobs.channel.records import ChannelReading, ChannelRecord, Listing, Platform, Reject, SourceRef
 from jobs.channel.text import one_line
@@ -152,6 +150,9 @@ def _parsed(document: Document) -> Any:
 
     It takes bare bytes for a path, UTF-16 for UTF-8, and white space at the start for damage.
     """
+    # A tenth of what a process imports before it reads its first source.
+    import feedparser
+
     content = as_utf8(document.content).lstrip()
     if has_endless_tag(content):
         reason = f"has a tag with more than {MOST_ATTRIBUTES:,} attributes"
@@ -256,6 +257,8 @@ def _read_entries(
 
 def _oddities(parsed: Any, reading: _Entries) -> str:
     """Markup whose encoding had to be guessed may still be well-formed."""
+    import feedparser
+
     fault = parsed.get("bozo_exception")
     well_formed = fault is None or isinstance(fault, feedparser.ThingsNobodyCaresAboutButMe)
     counts = oddities(rejected=len(reading.rejects), repeated=reading.repeated, noun="item")
