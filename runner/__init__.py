@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from runner.flow import Flow, Node, chain, group, prev
     from runner.flow_run import FlowRun
     from runner.handle import JobHandle
-    from runner.lanes import Lane
+    from runner.lanes import Lane, Rate
     from runner.on_arq.worker import Worker
     from runner.partitions import Queue
     from runner.passing import Failed
     from runner.periodic.schedule import CatchUp, Periodic
     from runner.processes.fleet import Fleet
-    from runner.retry import Retry, exponential, linear, polynomial
+    from runner.retry import Limited, Retry, exponential, linear, polynomial
     from runner.secret import Secret
     from runner.states import JobState
     from runner.unique import Unique
@@ -51,11 +51,13 @@ __all__ = [
     "JobHandle",
     "JobState",
     "Lane",
+    "Limited",
     "Node",
     "Periodic",
     "Queue",
     "QueueClient",
     "QueueProgress",
+    "Rate",
     "Retry",
     "Secret",
     "Unique",
@@ -96,6 +98,8 @@ _MODULES = {
     "Queue": "partitions",
     "QueueClient": "client",
     "QueueProgress": "batch_books",
+    "Limited": "retry",
+    "Rate": "lanes",
     "Retry": "retry",
     "Secret": "secret",
     "Unique": "unique",

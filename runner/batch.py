@@ -284,7 +284,7 @@ def letter(client: QueueClient, callback: Enqueue, over: str | None = None) -> b
     queue_key = keys.of(client).queue_key(callback.queue).encode()
     lines = [queue_key, before + b'"et":', after]
     if over is not None or callback.lane is not None:
-        lane = "" if callback.lane is None else "|" + callback.lane.rule(callback.lane_key(body))
+        lane = "" if callback.lane is None else "|" + callback.lane_rule(body)
         lines += [callback.queue.encode(), f"{callback.delay_ms or ''}{lane}".encode()]
     return b"\n".join(lines if over is None else [*lines, over.encode()])
 

@@ -338,7 +338,7 @@ class BoundJob(Generic[P, R]):
             "leave copies out: nobody waits for a node" if self._copies else None,
             self._problem_as("a node"),
             None
-            if self._lane is None or not wiring.parameters.intersection(self._lane.by)
+            if self._lane is None or not wiring.parameters.intersection(self._lane.arguments)
             else "its lane depends on what another node returns, which nobody knows yet: call it "
             "by options(lane=False), or name other arguments in by",
         )

@@ -211,8 +211,8 @@ class JobDefinition:
         Raises:
             ConfigurationError: A name in the job's signature cannot be found.
         """
-        problem = self._by_problem("lane", lane.by)
-        if problem is None and any(map(self.schema.seals, lane.by)):
+        problem = self._by_problem("lane", lane.arguments)
+        if problem is None and any(map(self.schema.seals, lane.arguments)):
             return "lane: a sealed argument differs each time: name others in by"
         return problem
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import to_json
@@ -123,6 +124,26 @@ class Enqueue:
         assert self.lane is not None  # noqa: S101 -- or the caller would not ask
         hide = self.job is not None and self.job.hides(self.lane.by)
         return self.lane.key(self.name, self._written(body) if self.lane.by else {}, hide=hide)
+
+    def lane_rule(self, body: bytes) -> str:
+        """
+        Return what the script is sent of the lane of a job with this body; '' if it has none.
+
+        Raises:
+            ArgumentsError: An argument does not say how many units of a rate it counts.
+        """
+        if self.lane is None:
+            return ""
+        written = self._written(body) if self.lane.arguments else {}
+        return self.lane.rule(self.lane_key(body), self.name, written)
+
+    def lane_time(self, body: bytes) -> timedelta:
+        """Return for how long a job with this body uses its lane's tokens up."""
+        rate = None if self.lane is None else self.lane.rate
+        if rate is None:
+            return timedelta()
+        written = self._written(body) if rate.units else {}
+        return rate.unit * rate.units_of(self.name, written)
 
     def _written(self, body: bytes) -> dict[Any, Any]:
         """Return all arguments in *body* by name, as JSON values."""

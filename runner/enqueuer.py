@@ -553,7 +553,7 @@ def _fields(request: Enqueue) -> Block:
         if request.only_one is None
         else request.only_one.rule(request.unique_key(body), request.name),
         deadline_ms="" if request.deadline_ms is None else request.deadline_ms,
-        lane="" if request.lane is None else request.lane.rule(request.lane_key(body)),
+        lane="" if request.lane is None else request.lane_rule(body),
     )
 
 

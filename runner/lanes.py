@@ -5,7 +5,8 @@ Lanes: of the jobs with one key, so many run at a time; the others wait, and hol
     async def sync(ctx: Context, account_id: str) -> None: ...
 
 A lane is a queue before the queue: a job that has no place waits outside, where no worker looks at
-it. The script that ends a job lets the next one of its lane in.
+it. The script that ends a job lets the next one of its lane in; where places are free once their
+jobs start, that is the script that claims it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
-from runner.checks import shown, text, whole
-from runner.errors import refuse
+from runner.checks import instance, optional, seconds, shown, text, whole
+from runner.errors import ArgumentsError, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 MOST = 10_000
 """The largest limit of a lane."""
 
+_MOST_UNITS = 1_000_000
 _DIGEST_DIGITS = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_.@/+-]{1,80}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -32,29 +35,88 @@ LANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}(:[A-Za-z0-9_.@/+-]{1,80})?")
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """
+    How many jobs start in a time.
+
+    limit: so many units within per_s seconds, spread evenly. burst: how many may start at once
+    after a pause. So within no per_s seconds start more than limit and burst together. units: the
+    name of the argument that says how many units a job counts, a number above 0; by default one.
+
+    Raises:
+        ConfigurationError: One of them is of the wrong type or out of its range.
+    """
+
+    limit: int
+    per_s: float = 1.0
+    burst: int = 1
+    units: str | None = None
+
+    def __post_init__(self) -> None:
+        refuse(
+            "Rate",
+            whole("limit", self.limit, least=1, most=1_000_000),
+            seconds("per_s", self.per_s, above=0),
+            whole("burst", self.burst, least=1, most=MOST),
+            optional(text("units", self.units), self.units),
+        )
+
+    @property
+    def unit(self) -> timedelta:
+        """The time between two jobs of one unit."""
+        return timedelta(seconds=self.per_s / self.limit)
+
+    def units_of(self, job: str, written: Mapping[Any, Any]) -> float:
+        """
+        Return how many units a job of this name and these arguments counts.
+
+        Raises:
+            ArgumentsError: Its argument is no number above 0.
+        """
+        units: Any = 1 if self.units is None else written.get(self.units)
+        if type(units) not in {int, float} or not 0 < units <= _MOST_UNITS:
+            raise ArgumentsError(
+                job, f"{self.units} is {shown(units)}: give the units of its lane, above 0"
+            )
+        return float(units)
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """
-    Which jobs share a lane, and how many of them run at a time.
+    Which jobs share a lane, and how many of them run at a time, or start in a time.
 
     by: the names of the arguments whose values distinguish the lanes, one name or several; () for
-    one lane of all jobs. Defaults count as if they were given. limit: how many jobs of a lane may
-    stand in the queue or run; an operator may set another one (`pipeline lanes limit`). name: with
-    which the names of the lanes begin: that of the job, unless several jobs share them.
+    one lane of all jobs. Defaults count as if they were given. limit: how many jobs of a lane have
+    a place; an operator may set another one (`pipeline lanes limit`). until: a job has its place
+    until it is "done", or has "started": then any number may run, and lanes take turns. rate:
+    instead of a limit, how many start in a time. name: with which the names of the lanes begin:
+    that of the job, unless several jobs share them.
 
     Raises:
         ConfigurationError: One of them is of the wrong type or out of its range.
     """
 
     by: str | tuple[str, ...]
-    limit: int
+    limit: int | None = None
     name: str | None = None
+    until: Literal["done", "started"] = "done"
+    rate: Rate | None = None
 
     def __post_init__(self) -> None:
         refuse(
             "Lane",
             _by_problem(self.by),
-            whole("limit", self.limit, least=1, most=MOST),
+            optional(whole("limit", self.limit, least=1, most=MOST), self.limit),
             _name_problem(self.name),
+            None
+            if self.until in {"done", "started"}
+            else f"until is {shown(self.until)}: give 'done' or 'started'",
+            optional(instance("rate", self.rate, Rate), self.rate),
+            None
+            if (self.limit is None) != (self.rate is None)
+            else "give a limit or a rate: how many run at a time, or start in a time",
+            "until is of a limit: leave it out" if self.rate and self.until != "done" else None,
         )
         object.__setattr__(self, "by", (self.by,) if isinstance(self.by, str) else tuple(self.by))
 
@@ -73,9 +135,30 @@ class Lane:
         told = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
         return f"{name}:{told if _PLAIN.fullmatch(told) and not hide else _digest(told)}"
 
-    def rule(self, key: str) -> str:
-        """Return what the script is sent of it for a job of this lane: `NewJob.lane`."""
-        return f"{self.limit}|{key}"
+    @property
+    def places(self) -> int:
+        """How many jobs of a lane have a place."""
+        return self.limit or (self.rate.burst if self.rate else 1)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the arguments that are read."""
+        units = self.rate.units if self.rate else None
+        return (*self.by, *(() if units is None else (units,)))
+
+    def rule(self, key: str, job: str, written: Mapping[Any, Any]) -> str:
+        """
+        Return what the script is sent of it for a job of this lane: `NewJob.lane`.
+
+        job, written: the job's name and its arguments.
+
+        Raises:
+            ArgumentsError: What says how many units it counts is no number above 0.
+        """
+        if self.rate is None:
+            return f"{self.limit}{'s' * (self.until == 'started')}|{key}"
+        unit_ms = self.rate.unit.total_seconds() * 1000
+        return f"{self.rate.burst}s{unit_ms:.6f}/{self.rate.units_of(job, written):.6f}|{key}"
 
 
 def _digest(told: str) -> str:

@@ -42,6 +42,22 @@ class Retry(ArqRetry):
         self.charge = charge
 
 
+class Limited(Retry):
+    """
+    Raised by a job that met somebody else's limit, such as a status 429: its whole lane waits.
+
+    None of its jobs starts for *retry_after_s* seconds, or a timedelta; then they go on, this one
+    among them, at the cost of no attempt. A job without a lane runs again after that time, as with
+    `Retry(…, charge=False)`.
+
+    Raises:
+        ConfigurationError: *retry_after_s* is no number of seconds, or more than 100 years.
+    """
+
+    def __init__(self, retry_after_s: float | timedelta) -> None:
+        super().__init__(retry_after_s, charge=False)
+
+
 class Backoff(Protocol):
     """Returns how long to wait before the next attempt."""
 

@@ -90,6 +90,10 @@ class JobModel:
     """Those of them for which it died: its last worker may turn out to live afterwards."""
     lane: bytes = b""
     """Its lane, where it waits until there is a place: it may come due later than it was to."""
+    pace: bytes = b""
+    """Of its lane, as `NewJob.lane` has it: its place is free once it is claimed."""
+    is_put_back: bool = False
+    """Whether it comes due again after its claim was lost: it takes tokens, but waits for none."""
     is_place_known: bool = True
     """False once Redis's clock was set back past its due time: the next claim tells it."""
 
@@ -139,6 +143,8 @@ class JobHistory:
         self.claim_of_fence: dict[int, bytes] = {}
         self._fence = 0
         self._live: dict[bytes, JobModel] = {}
+        self._starts: dict[bytes, list[float]] = {}
+        """When jobs of a lane were claimed within the last second."""
         self._places: dict[bytes, int] = {}
         """How many jobs of a lane may run at a time: its largest limit so far."""
         self.forgotten: set[bytes] = set()
@@ -210,14 +216,28 @@ class JobHistory:
 
     def _new(self, job_id: bytes, due_ms: float, body: bytes = b"", rule: bytes = b"") -> None:
         limit, _, lane = rule.partition(b"|")
+        limit, s, pace = limit.partition(b"s")
         if lane:
             self._places[lane] = max(self._places.get(lane, 0), int(limit))
-        self.jobs[job_id] = self._live[job_id] = JobModel(job_id, due_ms, body, lane=lane)
+        job = JobModel(job_id, due_ms, body, lane=lane, pace=s + pace)
+        self.jobs[job_id] = self._live[job_id] = job
 
     def _limited(self, args: list[bytes]) -> None:
         head, lanes = _head(LaneHead, args)
         for lane in lanes if head["action"] == b"limit" and head["limit"] else ():
             self._places[lane] = max(self._places.get(lane, 0), int(head["limit"]))
+
+    def _check_rate(self, job: JobModel) -> None:
+        """No more jobs of a lane are claimed within a time than its rate, and a burst."""
+        unit_ms, _, _ = job.pace[1:].partition(b"/")
+        if job.is_put_back or not unit_ms:
+            return
+        now, starts = self._now_ms, self._starts.setdefault(job.lane, [])
+        starts[:] = [one for one in starts if one > now - 1000]
+        starts.append(now)
+        if len(starts) > 1000 / float(unit_ms) + self._places[job.lane]:
+            told = ", ".join(f"{one - now:.0f} ms" for one in starts)
+            self._fault("faster than the rate of its lane", job, told)
 
     def _check_lane(self, lane: bytes) -> None:
         """No more jobs of a lane are held at a time than its limit says."""
@@ -290,6 +310,7 @@ class JobHistory:
                 self._fault("claimed before it was due", job)
             if job.holder is not None:
                 job.due_ms = min(job.due_ms, now)
+                job.is_put_back = True
             self._look_at_lease(job)
             if job.stock_until_ms > now or (
                 job.is_held(now) and worker_of(job.holder or b"") != head["worker_id"]
@@ -300,8 +321,11 @@ class JobHistory:
             job.holder, job.lease_until_ms = head["token"], now + float(head["lease_ms"])
             job.is_offered = job.has_started = job.is_taken_over = False
             job.is_alone = head["mode"] == b"suspect"
-            if job.lane:
+            if job.pace:
+                self._check_rate(job)
+            elif job.lane:
                 self._check_lane(job.lane)
+            job.is_put_back = False
 
     def _check_place(self, job: JobModel, due_ms: float) -> None:
         """A job keeps the due time that it has; in a lane it comes due when it gets a place."""
@@ -442,7 +466,7 @@ class JobHistory:
                 continue
             if head["unanswered"]:
                 if job.holder == head["unanswered"]:
-                    job.holder = None
+                    job.holder, job.is_put_back = None, True
                     self._goes_back(job)
                     self.seen["an unanswered claim undone"] += 1
             elif max(job.lease_until_ms, job.stock_until_ms) < self._now_ms and not job.is_offered:
@@ -450,7 +474,7 @@ class JobHistory:
                 lives = worker_of(job.holder) == head["worker_id"]
                 if job.has_started and not lives and (not job.crashes or job.is_alone):
                     job.crashes.append(job.holder)
-                job.holder = None
+                job.holder, job.is_put_back = None, True
                 self._goes_back(job)
                 self.seen["a lapsed job put back"] += 1
 

@@ -35,6 +35,7 @@ OF_QUEUE: Final = {
     keys.LANED_SUFFIX: "hash",
     keys.LANES_SUFFIX: "hash",
     keys.UNSEATED_SUFFIX: "zset",
+    keys.PACED_SUFFIX: "hash",
     keys.DEAD_SUFFIX: "zset",
     keys.DONE_SUFFIX: "zset",
     keys.DIED_SUFFIX: "hash",

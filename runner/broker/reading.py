@@ -39,6 +39,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 LARGEST = 2**53 - 1
 """No count and no time of ours is larger, and Lua and JavaScript still count exactly."""
 
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{0,9})?")
 _WHOLE = re.compile(rb"-?[0-9]{1,16}")
 _SHOWN_BYTE = re.compile(rb"\\x([89a-f][0-9a-f])")
 _TEXT = 200
@@ -219,6 +220,12 @@ def count_of(value: object) -> int | None:
     """A whole number, not negative, in digits; None for anything else."""
     number = whole_of(value)
     return None if number is None or number < 0 else number
+
+
+def number_of(value: object) -> float | None:
+    """A number, not negative, in digits with a point or none; None for anything else."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    return float(text) if isinstance(text, str) and _DECIMAL.fullmatch(text) else None
 
 
 def crash_count(entries: object) -> int:

@@ -98,5 +98,6 @@ _COLUMNS = (
     Column("inside", attrgetter("inside"), right=True),
     Column("limit", attrgetter("limit"), right=True),
     Column("waiting", attrgetter("waiting"), right=True, color="yellow"),
+    Column("none before", attrgetter("used_until"), spare=True),
     Column("", lambda one: unreadable(one.unreadable) or _set(one), least=8, color="yellow"),
 )

@@ -20,6 +20,7 @@ from runner.broker.reading import (
     keys_of,
     looked_at,
     moment,
+    number_of,
     seen,
     shown_id,
 )
@@ -50,7 +51,7 @@ _LIMITS = LookHead(each=16 << 20, all=34 << 20, entries=_MOST_ATTEMPTS, start=4_
 """How much of one job is read: its body, its result, and a few megabytes of its history."""
 
 _KEY = re.compile(rb"[0-9a-f]{1,64}")
-_RULE = re.compile(r"(\d{1,9})\|(.+)", re.DOTALL)
+_RULE = re.compile(r"(\d{1,9})(s?[\d./]*)\|(.+)", re.DOTALL)
 _RAW_CHARACTERS = 2_000
 _NAME = 200
 _MESSAGE = 10_000
@@ -123,6 +124,9 @@ class LaneView:
         waiting: How many wait for a place.
         limit: How many may be inside.
         ahead: How many that wait come before this job; null if it does not wait.
+        until: Whether a job is inside until it is "done", or has "started".
+        every_s: Seconds between two starts, of one unit each; null if it has no rate.
+        used_until: Until when its tokens are used up; null if it has no rate, or they are not.
     """
 
     lane: str
@@ -130,6 +134,9 @@ class LaneView:
     waiting: int
     limit: int
     ahead: int | None
+    until: str = "done"
+    every_s: float | None = None
+    used_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,19 +418,31 @@ async def _lane(redis: Redis, queue: str, found: _Found) -> LaneView | None:
     rule = _RULE.fullmatch((found.laned or b"").decode("utf-8", "backslashreplace"))
     if rule is None:
         return None
-    key, lane = found.own.queue_key(queue), rule[2]
+    key, lane = found.own.queue_key(queue), rule[3]
     async with redis.pipeline(transaction=True) as pipe:
         pipe.hget(key + keys.LANES_SUFFIX, lane)
         pipe.zcount(key + keys.LANE_SUFFIX + lane, "-inf", "(0")
         pipe.zcard(key + keys.LANE_SUFFIX + lane)
         pipe.zrank(key + keys.LANE_SUFFIX + lane, cast("str", found.member))
-        entry, inside, both, rank = await answers(pipe)
+        pipe.hget(key + keys.PACED_SUFFIX, lane)
+        entry, inside, both, rank, paced = await answers(pipe)
     inside, both = (found.reader.known(one, 0) for one in (inside, both))
     own, _, set_to = (found.reader.known(entry) or b"").partition(b"|")
     limit = next((int(one) for one in (set_to, own) if one.isdigit()), int(rule[1]))
     place = found.reader.known(rank)
     ahead = place - inside if place is not None and place >= inside else None
-    return LaneView(lane=lane, inside=inside, waiting=both - inside, limit=limit, ahead=ahead)
+    until_ms = number_of((found.reader.known(paced) or b"").partition(b"|")[0])
+    unit_ms = number_of(rule[2][1:].partition("/")[0])
+    return LaneView(
+        lane=lane,
+        inside=inside,
+        waiting=both - inside,
+        limit=limit,
+        ahead=ahead,
+        until="started" if rule[2] else "done",
+        every_s=unit_ms / 1000 if unit_ms else None,
+        used_until=moment(until_ms) if until_ms and until_ms > found.now_ms else None,
+    )
 
 
 def _queue_named(own: Keys, key: bytes) -> str | None:

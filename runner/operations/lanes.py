@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING
 
 from runner.broker import keys
-from runner.broker.reading import Reader, answers
+from runner.broker.reading import Reader, answers, moment, number_of
 from runner.broker.scripts import LANE
 from runner.broker.scripts.fields import LaneHead
 from runner.broker.servers import at
@@ -42,6 +43,7 @@ class LaneRow:
         limit: How many may be inside.
         of_jobs: The limit that its jobs were enqueued with; null if none is there.
         set_to: The limit that an operator gave it; null if none did.
+        used_until: Until when its tokens are used up, or it is held; null if it may start jobs.
         unreadable: What of it cannot be read, and why; empty if all can.
     """
 
@@ -52,6 +54,7 @@ class LaneRow:
     limit: int | None
     of_jobs: int | None
     set_to: int | None
+    used_until: datetime | None = None
     unreadable: str = ""
 
     @property
@@ -132,7 +135,11 @@ async def _rows(redis: Redis, queue: str, entries: dict[str, bytes]) -> list[Lan
         for name in entries:
             pipe.zcount(prefix + name, "-inf", "(0")
             pipe.zcard(prefix + name)
-        counts = await answers(pipe)
+        pipe.hmget(keys.of(redis).queue_key(queue) + keys.PACED_SUFFIX, [*entries])
+        pipe.time()
+        *counts, paced, time = await answers(pipe)
+    paced = Reader().known(paced, [None] * len(entries))
+    now_ms = time[0] * 1000 + time[1] / 1000
     rows = []
     for place, (name, entry) in enumerate(entries.items()):
         reader = Reader()
@@ -141,9 +148,19 @@ async def _rows(redis: Redis, queue: str, entries: dict[str, bytes]) -> list[Lan
         of_jobs, set_to = (
             (int(one) if one else None for one in found.groups()) if found else (None, None)
         )
-        limit = of_jobs if set_to is None else set_to
+        until_ms = number_of((paced[place] or b"").partition(b"|")[0])
         rows.append(
-            LaneRow(name, queue, inside, both - inside, limit, of_jobs, set_to, reader.unreadable)
+            LaneRow(
+                lane=name,
+                queue=queue,
+                inside=inside,
+                waiting=both - inside,
+                limit=of_jobs if set_to is None else set_to,
+                of_jobs=of_jobs,
+                set_to=set_to,
+                used_until=moment(until_ms) if until_ms and until_ms > now_ms else None,
+                unreadable=reader.unreadable,
+            )
         )
     return rows
 

@@ -295,6 +295,8 @@ def _in_lane(view: JobView, lane: LaneView) -> Why:
             until=view.due_at,
             ahead=lane.ahead,
         )
+    if lane.until == "started":
+        return _in_turn(view, lane, before)
     return Why(
         Cause.LANE,
         f"It waits for a place in its lane {lane.lane}, which runs {lane.limit:,} at a time, and "
@@ -302,6 +304,21 @@ def _in_lane(view: JobView, lane: LaneView) -> Why:
         remedy="Wait, or give the lane another limit: "
         f"pipeline lanes limit {view.queue} {lane.lane} {lane.limit + 1}.",
         until=view.due_at,
+        ahead=lane.ahead,
+    )
+
+
+def _in_turn(view: JobView, lane: LaneView, before: str) -> Why:
+    pace = "takes turns with others"
+    if lane.every_s is not None:
+        pace = f"starts one job in {span(lane.every_s)}"
+    held = lane.used_until if lane.used_until and lane.used_until > now() else None
+    until = "" if held is None else f", and none before {_at(held)}"
+    return Why(
+        Cause.LANE,
+        f"It waits in its lane {lane.lane}, which {pace}{until}; {before}.",
+        remedy="Wait." if lane.inside else "Make sure that a worker of its queue runs.",
+        until=held or view.due_at,
         ahead=lane.ahead,
     )
 
@@ -322,6 +339,8 @@ def _not_due(view: JobView) -> Why:
     if view.state is JobState.RETRYING and view.attempts:
         last = view.attempts[-1]
         begin = f"Attempt {last.number} failed ({last.error}: {_short(last.message)}); the next is"
+    elif view.lane is not None and view.lane.used_until is not None:
+        begin = f"Its lane {view.lane.lane} starts its jobs one after another: it is"
     else:
         begin = "It is"
     wait = span(max(0.0, ((view.due_at or now()) - now()).total_seconds()))

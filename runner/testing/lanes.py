@@ -2,59 +2,100 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runner.testing.records import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from runner.testing.records import Record
 
 _NOT_STARTED = frozenset({Stage.WAITING, Stage.RETRYING})
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A lane's jobs, those without a place held back, and until when its tokens are used up."""
+
+    jobs: list[Record] = field(default_factory=list)
+    used: datetime = _EVER
+
+    def inside(self) -> list[Record]:
+        return [one for one in self.jobs if one.stage is not Stage.HELD_BACK]
 
 
 class Lanes:
-    """Which jobs are in which lane; those that are held back have no place."""
+    """Which jobs are in which lane."""
 
     def __init__(self) -> None:
-        self._jobs: dict[tuple[str, str], list[Record]] = {}
+        self._lanes: dict[tuple[str, str], _Lane] = {}
 
     def join(self, record: Record, now: datetime) -> None:
         """Let a job come into its lane, if it has one; without a place it is held back."""
+        if record.request.lane is None:
+            return
+        record.lane = record.request.queue, record.request.lane_key(record.body)
+        own, inside = self._lane(record), self._lane(record).inside()
+        if len(inside) >= record.request.lane.places:
+            last = max(inside, key=lambda one: one.due)
+            is_later = last.stage in _NOT_STARTED and last.due > max(now, record.due)
+            (last if is_later else record).stage = Stage.HELD_BACK
+        if record.stage is not Stage.HELD_BACK:
+            _pace(record, own, now)
+        own.jobs.append(record)
+
+    def start(self, record: Record, now: datetime) -> Iterator[Record]:
+        """Note that a job starts; yield those that come in since its place is free with that."""
         lane = record.request.lane
-        if lane is None:
-            return
-        key = record.request.queue, record.request.lane_key(record.body)
-        jobs = self._jobs.setdefault(key, [])
-        record.lane = key
-        inside = [one for one in jobs if one.stage is not Stage.HELD_BACK]
-        jobs.append(record)
-        if len(inside) < lane.limit:
-            return
-        last = max(inside, key=lambda one: one.due)
-        if last.stage in _NOT_STARTED and last.due > max(now, record.due):
-            last.stage = Stage.HELD_BACK
-        else:
-            record.stage = Stage.HELD_BACK
+        if lane is not None and record.lane is not None and (lane.rate or lane.until == "started"):
+            own = self._lane(record)
+            own.used = max(own.used, now) + record.request.lane_time(record.body)
+            yield from self.leave(record, now)
+
+    def hold(self, record: Record, until: datetime) -> None:
+        """Let no job of a lane start before *until*."""
+        if record.request.lane is not None:
+            record.lane = record.request.queue, record.request.lane_key(record.body)
+            own = self._lane(record)
+            own.used = max(own.used, until)
+            for one in own.inside():
+                if one.stage in _NOT_STARTED:
+                    one.due = max(one.due, until)
 
     def leave(self, record: Record, now: datetime) -> Iterator[Record]:
-        """Take a job out of its lane, if it has one; yield those that come in for it."""
+        """Take a job out of its lane, if it is in one; yield those that come in for it."""
         if record.lane is None:
             return
-        jobs = self._jobs[record.lane]
-        jobs.remove(record)
-        if not jobs:
-            del self._jobs[record.lane]
-        record.lane = None
-        for one in sorted(jobs, key=lambda one: one.due):
-            inside = sum(other.stage is not Stage.HELD_BACK for other in jobs)
-            if (
-                one.stage is Stage.HELD_BACK
-                and one.request.lane
-                and inside < one.request.lane.limit
-            ):
+        own, record.lane = self._lane(record), None
+        if record in own.jobs:
+            own.jobs.remove(record)
+        for one in sorted(own.jobs, key=lambda one: one.due):
+            lane = one.request.lane
+            if one.stage is Stage.HELD_BACK and lane and len(own.inside()) < lane.places:
+                _pace(one, own, now)
                 one.stage = Stage.RETRYING if one.spent else Stage.WAITING
                 one.due = max(one.due, now)
                 yield one
+
+    def _lane(self, record: Record) -> _Lane:
+        assert record.lane is not None  # noqa: S101 -- it has joined
+        return self._lanes.setdefault(record.lane, _Lane())
+
+
+def _pace(record: Record, own: _Lane, now: datetime) -> None:
+    """Let a job be due no earlier than its lane's rate allows, behind those inside."""
+    lane = record.request.lane
+    assert lane is not None  # noqa: S101 -- it has joined
+    takes = record.request.lane_time(record.body)
+    ahead = (
+        timedelta()
+        if lane.rate is None
+        else sum((one.request.lane_time(one.body) for one in own.inside()), timedelta())
+    )
+    spare = timedelta() if lane.rate is None else max(lane.rate.burst * lane.rate.unit, takes)
+    if own.used > now or ahead:
+        record.due = max(record.due, max(own.used, now) + ahead + takes - spare)

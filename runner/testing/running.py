@@ -68,6 +68,8 @@ class _Running(Kept):
     async def _attempt(self, record: Record) -> Outcome | None:
         """Run one attempt, and keep its outcome."""
         record.stage = Stage.RUNNING
+        for one in [*self._lanes.start(record, self.clock.now)]:
+            await self._let_in(one)
         try:
             outcome = await self._stages.attempt(record, self, next(self._fences))
         except BaseException:
@@ -83,7 +85,7 @@ class _Running(Kept):
 
     async def _step_back(self, record: Record) -> None:
         """Let a job give up its place in its lane until it is due again."""
-        if record.lane is not None and record.is_pending and record.due > self.clock.now:
+        if record.is_pending and record.due > self.clock.now:
             for one in [*self._lanes.leave(record, self.clock.now)]:
                 await self._let_in(one)
             self._lanes.join(record, self.clock.now)
@@ -96,6 +98,8 @@ class _Running(Kept):
             held.claim, held.envelope, outcome or Released(), keep_s,
             held.started_ms, self.clock.now_ms, held,
         )  # fmt: skip
+        if isinstance(outcome, Released) and outcome.holds_lane:
+            self._lanes.hold(record, now + timedelta(seconds=outcome.delay_s))
         match outcome:
             case Retrying(delay_s=delay_s):
                 record.stage, record.spent = Stage.RETRYING, record.spent + 1

@@ -45,9 +45,14 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The job goes back to its queue after *delay_s*, its attempts as they were."""
+    """
+    The job goes back to its queue after *delay_s*, its attempts as they were.
+
+    holds_lane: no other job of its lane starts before.
+    """
 
     delay_s: float = 0.0
+    holds_lane: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import structlog
 from runner.checks import LONGEST_S, shown
 from runner.codec import ErrorRecord, text_of
 from runner.ending import Kind, ending_of
-from runner.retry import linear
+from runner.retry import Limited, linear
 from runner.worker.outcome import Aborted, Dead, Outcome, Released, Retrying, Stop
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def decide(policy: Policy, attempt: int, error: BaseException) -> Outcome:
     if delay_s is None:
         delay_s = _delay_s(policy.backoff, attempt - 1)
     if ending.kind is Kind.FREE_RETRY:
-        return Released(max(_LEAST_FREE_DELAY_S, delay_s))
+        holds_lane = issubclass(type(ending.error), Limited)
+        return Released(max(_LEAST_FREE_DELAY_S, delay_s), holds_lane)
     return Retrying(delay_s, ErrorRecord.of(ending.error))
 
 

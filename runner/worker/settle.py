@@ -352,8 +352,8 @@ def _outcome(ended: Ended, write: Callable[[Ended], bytes]) -> FullOutcome:
             kind, ms, entry = "dead", _keep_ms(ended.keep_result_s), history_entry(ended, error)
             # Poison and unreadable jobs never ran: no attempt is charged.
             spent += 1 if ended.held.policy is not None else 0
-        case Released(delay_s=delay_s):
-            kind, ms, entry = "release", round(delay_s * 1000), b""
+        case Released(delay_s=delay_s, holds_lane=holds_lane):
+            kind, ms, entry = "release", round(delay_s * 1000), b"lane" if holds_lane else b""
         case Parked(label=label):
             due_ms = f"{claim.due_ms:.4f}"
             label_bytes = label.encode("utf-8", "backslashreplace")

@@ -17,7 +17,7 @@ import pytest
 import redis as blocking
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
-from runner import Batch, Bury, Context, Flow, JobState, Lane, Periodic, Unique, connect, job
+from runner import Batch, Bury, Context, Flow, JobState, Lane, Periodic, Rate, Unique, connect, job
 from runner.admin import Admin
 from runner.broker import keys
 from runner.broker.scripts import SCRIPTS
@@ -253,6 +253,12 @@ async def test_jobs_of_lanes_need_no_more_rights(acl: Server) -> None:
     assert await handles[2].state() is JobState.RETRYING
     await Admin(followed).run_now("default", handles[2].id)
     async with working(acl.url("worker"), *JOBS, poll_interval_s=0.2):
+        for handle in handles:
+            await soon(handle.result())
+        use(client)
+        paced = quick.options(lane=Lane((), name="paced", rate=Rate(100, burst=2)))
+        handles = await paced.enqueue_many([{"number": number} for number in range(5)])
+        use(followed)
         for handle in handles:
             await soon(handle.result())
     pages = connect(acl.url("pages"))

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runner import Batch, Bury, Context, Flow, JobState, Lane, Queue, Retry, Unique, job
+from runner import (
+    Batch,
+    Bury,
+    Context,
+    Flow,
+    JobState,
+    Lane,
+    Limited,
+    Queue,
+    Rate,
+    Retry,
+    Unique,
+    job,
+)
 from runner.admin import Admin
-from runner.errors import ConfigurationError
+from runner.errors import ArgumentsError, ConfigurationError
 from runner.operations.actions import Operator
 from runner.operations.catalog import Catalog
 from runner.operations.job import LaneView
@@ -34,15 +49,21 @@ gates: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
 """By the number of a job that holds: until when."""
 
 
+order: list[tuple[tuple[int, int], float]] = []
+"""Which jobs have started, and when."""
+
+
 @pytest.fixture(autouse=True)
 def _no_gates() -> None:
     gates.clear()
+    order.clear()
 
 
 @job(queue="default", max_retries=1, lane=ONE)
 async def sync(ctx: Context, account: int, how: str = "", more: int = 0) -> int:
     """Do what *how* says, and return *more*."""
     stage.runs[account, more] += 1
+    order.append(((account, more), time.monotonic()))
     match how:
         case "hold":
             stage.started.put(more)
@@ -51,6 +72,10 @@ async def sync(ctx: Context, account: int, how: str = "", more: int = 0) -> int:
             raise Bury("no such account")
         case "later" if ctx.attempt == 1:
             raise Retry(3600)
+        case "note":
+            stage.started.put(more)
+        case "limited" if stage.runs[account, more] == 1:
+            raise Limited(1)
     return more
 
 
@@ -328,3 +353,89 @@ async def test_job_that_is_not_due_holds_no_place_after_a_lower_limit(
         assert await states(later) == [JobState.SCHEDULED]
     # A job that comes back brings no limit with it.
     assert await redis.hget(QUEUE + ":lanes", "sync:1") == b"1|"  # type: ignore[misc]
+
+
+async def test_lanes_take_turns_though_one_has_very_many_jobs(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """Places are free once their jobs start: any number of one lane runs, and others get in."""
+    turns = sync.options(lane=Lane("account", 16, until="started"))
+    many = await turns.enqueue_many([{"account": 1, "more": more} for more in range(3000)])
+    few = await turns.enqueue_many([{"account": 2, "more": more} for more in range(50)])
+    assert await redis.zcard(QUEUE) == 32
+    async with working(redis_url, sync, concurrency=10):
+        await few[-1].result(timeout_s=30)
+        assert order.index(next(one for one in order if one[0] == (2, 49))) < 150
+        await many[-1].result(timeout_s=60)
+    assert await leftovers(redis) == []
+    assert not await redis.exists(QUEUE + ":paced")
+    # A hundred of one lane run at a time.
+    held = [{"account": 1, "how": "hold", "more": 7} for _ in range(100)]
+    await turns.enqueue_many(held)
+    async with working(redis_url, sync, concurrency=100):
+        for _ in held:
+            await stage.started.next()
+        gates[7].set()
+
+
+def _most_within(times: list[float], seconds: float) -> int:
+    """Return the most starts within a time of this length."""
+    return max(sum(begin <= one < begin + seconds for one in times) for begin in times)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_jobs_start_at_the_rate_of_their_lane(
+    redis_url: str,
+    redis: QueueClient,
+    late: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    """With a burst after a pause, by their units, and however late the workers come."""
+    lane = Lane("account", rate=Rate(10, per_s=0.4, burst=3, units="more"))
+    bound = sync.options(lane=lane)
+    calls = [{"account": 1, "how": "note", "more": 1 + number % 2} for number in range(20)]
+    begun = time.monotonic()
+    handles = await bound.enqueue_many(calls)
+    other = await bound.enqueue(account=2, more=1)
+    if late:
+        await asyncio.sleep(0.5)
+    async with working(redis_url, sync, concurrency=20):
+        await other.result(timeout_s=10)
+        for handle in handles:
+            await handle.result(timeout_s=10)
+        took = time.monotonic() - begun
+    # Thirty units, of which three start at once.
+    assert took >= 27 * 0.04
+    assert _most_within(stage.started.times, 0.4) <= 13
+    assert await redis.hlen(QUEUE + ":laned") == 0  # type: ignore[misc]
+
+
+def _has_run_twice(account: int) -> bool:
+    return stage.runs[account, -1] == 2
+
+
+async def test_limit_that_one_job_meets_holds_its_whole_lane(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """As somebody else's `Retry-After` asks: nothing of the lane starts before, others do."""
+    rate = sync.options(lane=Lane("account", rate=Rate(1000, per_s=1, burst=2)))
+    two = sync.options(lane=TWO)
+    for bound, account in ((rate, 1), (two, 2)):
+        handles = [await bound.enqueue(account=account, how="limited", more=-1)]
+        handles += [await bound.enqueue(account=account, more=more) for more in range(4)]
+    async with working(redis_url, sync, concurrency=1):
+        began = time.monotonic()
+        for account in (1, 2):
+            await eventually(partial(_has_run_twice, account))
+            assert time.monotonic() - began >= 1
+        await eventually(lambda: stage.runs[2, 3] and stage.runs[1, 3])
+    before = [one for one in order if one[1] < began + 1]
+    # The job itself, and at most what was claimed before it started.
+    assert all(len([one for one in before if one[0][0] == account]) <= 3 for account in (1, 2))
+    assert await dead_ids(redis, "default") == []
+
+
+async def test_units_that_are_no_number_are_refused() -> None:
+    """Before anything is sent."""
+    bound = sync.options(lane=Lane("account", rate=Rate(10, units="how")))
+    with pytest.raises(ArgumentsError, match="how is 'x': give the units of its lane, above 0"):
+        await bound.enqueue(account=1, how="x")

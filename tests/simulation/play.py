@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
-from runner import Lane, QueueClient, WorkerSettings, connect
+from runner import Lane, QueueClient, Rate, WorkerSettings, connect
 from runner.admin import Admin
 from runner.broker import keys
 from runner.errors import EnqueueError
@@ -359,7 +359,14 @@ class _Play:
 def _lane_of(plan: JobPlan) -> Lane | None:
     if plan.lane is None:
         return None
-    return Lane(by=(), limit=plan.lane + 1, name=f"lane-{plan.lane}")
+    name = f"lane-{plan.lane}"
+    match plan.lane:
+        case 2:
+            return Lane(by=(), limit=1, until="started", name=name)
+        case 3:
+            return Lane(by=(), rate=Rate(2, per_s=1, burst=2), name=name)
+        case limit:
+            return Lane(by=(), limit=limit + 1, name=name)
 
 
 async def _set_limit(client: QueueClient, lane: int, limit: int | None) -> None:

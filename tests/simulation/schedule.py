@@ -63,7 +63,8 @@ class JobPlan:
 
     steps: how its attempts go, the last one also any later attempt. takes_s: how long each takes.
     chosen: enqueued under an id of the caller's choice, and once again a moment later. lane: of
-    which it waits for a place; its limit is the number, and one more.
+    which it waits for a place: 0 and 1 run one job and two at a time, 2 and 3 give places up at the
+    start, 3 at a rate.
     stock: enqueued by a stock arq client. bulk: jobs of the same number go in one call.
     """
 
@@ -168,14 +169,14 @@ def _limits(seed: int, trouble_s: float) -> tuple[Limit, ...]:
     if not _has_lanes(seed) or dice.random() < 0.6:
         return ()
     return tuple(
-        Limit(round(dice.uniform(0.0, trouble_s), 3), dice.randrange(2), dice.randrange(4))
+        Limit(round(dice.uniform(0.0, trouble_s), 3), dice.randrange(4), dice.randrange(4))
         for _ in range(dice.randint(1, 3))
     )
 
 
 def _lane(seed: int, number: int) -> int | None:
     dice = Random(f"{seed}:lane of {number}")
-    return dice.choice((0, 0, 0, 1, 1, None)) if _has_lanes(seed) else None
+    return dice.choice((0, 0, 0, 1, 1, 2, 3, 3, None)) if _has_lanes(seed) else None
 
 
 def _job(seed: int, number: int, trouble_s: float) -> JobPlan:

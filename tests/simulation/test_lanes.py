@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runner import Bury, Context, JobHandle, JobState, Lane, WorkerSettings, job
+from runner import Bury, Context, JobHandle, JobState, Lane, Limited, Rate, WorkerSettings, job
 from runner.current import current_client
 from runner.operations.actions import Operator
 from runner.operations.lanes import set_limit
@@ -44,11 +44,21 @@ async def sync(ctx: Context, account: str, call: int = 0) -> int:
         of_account.discard(ctx.job_id)
 
 
+@job(queue="accounts", max_retries=5, lane=Lane(by=(), rate=Rate(4, burst=2)))
+async def fetch(ctx: Context, call: int) -> int:
+    """Fetch at a rate; the first call meets somebody else's limit."""
+    ran.append(("fetch", call))
+    if call == 0 and ran.count(("fetch", 0)) == 1:
+        raise Limited(3)
+    await asyncio.sleep(0.5 * bool(ctx.attempt))
+    return call
+
+
 class Accounts(WorkerSettings):
     """The worker of this module."""
 
     queue = "accounts"
-    jobs = (sync,)
+    jobs = (sync, fetch)
     concurrency = 8
     lease_s = 6.0
     heartbeat_s = 2.0
@@ -67,11 +77,12 @@ async def _scenario(_: World) -> None:
     handles = await sync.enqueue_many(
         [{"account": account, "call": call} for call in range(5) for account in ("a", "b")]
     )
+    fetches = await fetch.enqueue_many([{"call": call} for call in range(6)])
     later = await sync.options(delay_s=2).enqueue(account="a", call=7)
     await set_limit(redis, Operator(redis, "Ada"), "accounts", "sync:b", 1)
     await eventually(lambda: ("b", 0) in ran, within_s=600, every_s=0.05)
     await set_limit(redis, Operator(redis, "Ada"), "accounts", "sync:b", None)
-    for handle in [*handles, later]:
+    for handle in [*handles, *fetches, later]:
         if handle not in handles[4:6]:
             await handle.result(timeout_s=600)
     for handle in handles[4:6]:
@@ -80,6 +91,7 @@ async def _scenario(_: World) -> None:
     # Nothing is left but of the dead, which come back to their lanes when they are retried.
     left = {name async for name in redis.scan_iter("arq:queue:accounts:lane*")}
     left |= {name async for name in redis.scan_iter("arq:queue:accounts:waiting")}
+    left |= {name async for name in redis.scan_iter("arq:queue:accounts:unseated")}
     assert left == {b"arq:queue:accounts:laned"}
     dead = {one.id.encode() for one in handles[4:6]}
     assert {*await redis.hkeys("arq:queue:accounts:laned")} == dead  # type: ignore[misc]
@@ -94,5 +106,7 @@ def test_jobs_of_lanes_without_a_crash_run_once() -> None:
     """The scenario of the crashes, undisturbed."""
     simulate(_scenario, Accounts)
     assert sorted(ran) == sorted(
-        [(account, call) for account in "ab" for call in (0, 1, 1, 2, 3, 4)] + [("a", 7)]
+        [(account, call) for account in "ab" for call in (0, 1, 1, 2, 3, 4)]
+        + [("fetch", call) for call in (0, 0, 1, 2, 3, 4, 5)]
+        + [("a", 7)]
     )

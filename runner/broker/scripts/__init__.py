@@ -109,6 +109,8 @@ SCRIPTS: Final = {
             "unstarted.lua",
             "out_of_reach.lua",
             "unseated.lua",
+            "places.lua",
+            "lanes.lua",
         ),
     ),
     "recover": Script(

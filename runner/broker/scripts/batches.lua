@@ -82,10 +82,10 @@ local function put_letter(batch, how, letter, now)
   local id = batch .. ':' .. how
   if redis.call('SET', base .. 'job:' .. id, before .. string.format('%.0f', now) .. after, 'NX') then
     redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
-    local due, lane, limit = now + (tonumber(delay) or 0), read_rule(rule)
-    if lane then
+    local due = now + (tonumber(delay) or 0)
+    if read_rule(rule) then
       give_lane(queue_key, id, rule)
-      join_lane(queue_key, id, lane, limit, due, now, true)
+      join_lane(queue_key, id, rule, due, now, true)
     else
       redis.call('ZADD', queue_key, string.format('%.4f', due), id)
     end

@@ -220,7 +220,10 @@ if #ids > 0 then
   end
   local spent = redis.call('MGET', unpack(retry_keys))
   local aborting, crashed = false, false
-  if redis.call('EXISTS', base .. 'abort', queue .. ':crashes') > 0 then
+  if redis.call('EXISTS', base .. 'abort', queue .. ':crashes', queue .. ':paced') > 0 then
+    if uses_paces(queue) then
+      start_paced(queue, ids, now)
+    end
     aborting = redis.call('EXISTS', base .. 'abort') == 1
     crashed = redis.call('EXISTS', queue .. ':crashes') == 1
   end

@@ -71,7 +71,10 @@ class NewJob(NamedTuple):
         Number, "from now until no attempt starts any more: its body says when, as `x`"
     ] = ""
     lane: Annotated[
-        str, "how many jobs of its lane may stand in the queue or run, a bar, and the lane's name"
+        str,
+        "how many jobs of its lane may stand in the queue or run; 's' if a place is free once its "
+        "job is claimed, and then for a rate ms for each unit, a slash and the job's units; a bar, "
+        "and the lane's name",
     ] = ""
 
 
@@ -176,8 +179,9 @@ class FullOutcome(NamedTuple):
     result: Annotated[bytes, "its result, JSON"] = b""
     entry: Annotated[
         bytes,
-        "an entry for the history; park: the label to wait under; done: what a node of a flow "
-        "passes on: in a line the lengths of lists over which maps go, then its result, JSON",
+        "an entry for the history; park: the label to wait under; release: 'lane' to hold its "
+        "whole lane for as long; done: what a node of a flow passes on: in a "
+        "line the lengths of lists over which maps go, then its result, JSON",
     ] = b""
     spent: Annotated[int, "attempts spent by now"] = 0
     batch: Annotated[str, "the batch that it belongs to"] = ""

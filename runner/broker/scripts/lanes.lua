@@ -5,7 +5,11 @@
 -- none, since the job comes due again in its place. Whatever takes a job out of the queue for good lets the next one in,
 -- at the tail, in the same step: so lanes are served in turn. A job that is not due yet makes room for one that is.
 -- `:lane:<lane>` holds both: the jobs inside by FAR less than when they are due, the others by when they are due.
-local laned, lane_limits, lanes_left = {}, {}, {}
+-- A place may be given up as soon as a worker claims the job: then lanes take turns, or start their jobs at a rate. Each
+-- claim takes its tokens, and who comes next is due when the rate allows it (GCRA). At most a burst of them stands in the
+-- queue, so however late they are claimed, no period sees more than the rate and a burst. `:paced` has of such a lane when
+-- its tokens are used up.
+local laned, paced, lane_limits, lanes_left = {}, {}, {}, {}
 
 local function uses_lanes(queue)
   if laned[queue] == nil then
@@ -14,10 +18,41 @@ local function uses_lanes(queue)
   return laned[queue]
 end
 
--- A rule, which is an entry of `:laned`, too: the limit that the job was enqueued with, and its lane.
+-- Whether lanes of this queue have a pace, or give places up with the claim.
+local function uses_paces(queue)
+  if paced[queue] == nil then
+    paced[queue] = redis.call('EXISTS', queue .. ':paced') == 1
+  end
+  return paced[queue]
+end
+
+-- A rule, which is an entry of `:laned`, too: the limit that the job was enqueued with, `s` if its place is free once it
+-- is claimed, then for a rate ms for each unit, a slash and the job's units; and its lane.
 local function read_rule(text)
-  local limit, lane = string.match(text or '', '^(%d+)|(.+)$')
-  return lane, tonumber(limit)
+  local limit, pace, lane = string.match(text or '', '^(%d+)([^|]*)|(.+)$')
+  return lane, tonumber(limit), pace
+end
+
+local function read_pace(pace)
+  local unit_ms, units = string.match(pace or '', '^s([%d.]+)/([%d.]+)$')
+  return tonumber(unit_ms) or 0, tonumber(units) or 1
+end
+
+-- Until when the tokens of a lane are used up: not further ahead than when that was written, though Redis's clock may
+-- have been set back since.
+local function used_until(queue, lane, now)
+  local until_ms, ahead = string.match(redis.call('HGET', queue .. ':paced', lane) or '', '^([%d.]+)|([%d.]+)$')
+  return math.max(now, math.min(tonumber(until_ms) or 0, now + (tonumber(ahead) or 0)))
+end
+
+local function use_until(queue, lane, until_ms, now)
+  redis.call('HSET', queue .. ':paced', lane, string.format('%.4f|%.4f', until_ms, math.max(0, until_ms - now)))
+  paced[queue] = true
+end
+
+-- When the next job of a lane may start whose tokens are used until then, if it costs so many units.
+local function slot(until_ms, unit_ms, units, burst)
+  return until_ms + (units - math.max(burst, units)) * unit_ms
 end
 
 -- Read the limits of lanes: that of an operator, or that of the job that came last. `:lanes` has both.
@@ -93,8 +128,26 @@ local function make_room(queue, key, id, score, due, now)
   return true
 end
 
--- A job comes into its lane. Returns whether there is a place for it.
-local function take_place(queue, id, lane, own_limit, due, now, is_new)
+-- Units of the jobs of a lane that stand in the queue, and are to start before another one.
+local function units_ahead(queue, key)
+  local ids, units = redis.call('ZRANGEBYSCORE', key, '-inf', '(0', 'LIMIT', 0, FLOW_STEP), 0
+  for _, rule in ipairs(#ids > 0 and redis.call('HMGET', queue .. ':laned', unpack(ids)) or {}) do
+    local _, _, pace = read_rule(rule)
+    units = units + select(2, read_pace(pace))
+  end
+  return units
+end
+
+-- When a job of a lane with a pace may start that is due then, behind *ahead* units of others.
+local function paced_due(queue, lane, pace, limit, due, ahead, now)
+  local unit_ms, units = read_pace(pace)
+  local until_ms = used_until(queue, lane, now)
+  return until_ms == now and ahead == 0 and due or math.max(due, slot(until_ms + ahead * unit_ms, unit_ms, units, limit))
+end
+
+-- A job comes into its lane. Returns when it may start if there is a place for it.
+local function take_place(queue, id, rule, due, now, is_new)
+  local lane, own_limit, pace = read_rule(rule)
   local key, limit = queue .. ':lane:' .. lane, note_limit(queue, lane, own_limit, is_new)
   local last = limit > 0 and redis.call('ZRANGE', key, limit - 1, limit - 1, 'WITHSCORES') or { '', '0' }
   local is_full = last[1] ~= nil
@@ -104,24 +157,32 @@ local function take_place(queue, id, lane, own_limit, due, now, is_new)
     -- One waits though there is a place: its turn comes first.
     leave_again(queue, lane, own_limit, true)
   end
+  local start = due
+  if pace ~= '' and not redis.call('HGET', queue .. ':paced', lane) then
+    use_until(queue, lane, now, now)
+  end
+  if not is_full and uses_paces(queue) then
+    start = paced_due(queue, lane, pace, limit, due, pace == '' and 0 or units_ahead(queue, key), now)
+  end
   redis.call('ZADD', key, is_full and score_outside(due) or score_inside(due), id)
-  return not is_full
+  return not is_full and start or nil
 end
 
 -- The same of a job that is not in its queue, and into the queue if there is a place. Returns whether it is there.
-local function join_lane(queue, id, lane, own_limit, due, now, is_new)
-  local has_place = take_place(queue, id, lane, own_limit, due, now, is_new)
-  redis.call('ZADD', has_place and queue or queue .. ':waiting', string.format('%.4f', due), id)
-  return has_place
+local function join_lane(queue, id, rule, due, now, is_new)
+  local start = take_place(queue, id, rule, due, now, is_new)
+  redis.call('ZADD', start and queue or queue .. ':waiting', string.format('%.4f', start or due), id)
+  return start ~= nil
 end
 
 -- Put a job into its queue, or into its lane if it has one. Returns whether it is in the queue.
 local function put_in(queue, id, due, now)
-  local lane, limit = read_rule(uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil)
+  local rule = uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil
+  local lane, limit = read_rule(rule)
   if lane then
     redis.call('ZREM', queue .. ':lane:' .. lane, id)
     leave_again(queue, lane, limit)
-    return join_lane(queue, id, lane, limit, due, now)
+    return join_lane(queue, id, rule, due, now)
   end
   redis.call('ZADD', queue, string.format('%.4f', due), id)
   return true
@@ -140,13 +201,14 @@ local function leave_lanes(queue, ids, rules)
     local lane, limit = read_rule(rules[i])
     if lane then
       had[#had + 1] = id
-      by_lane[lane] = by_lane[lane] or {}
+      by_lane[lane] = by_lane[lane] or { limit = limit }
       table.insert(by_lane[lane], id)
-      leave_again(queue, lane, limit)
     end
   end
   for lane, of_lane in pairs(by_lane) do
-    redis.call('ZREM', queue .. ':lane:' .. lane, unpack(of_lane))
+    for _ = 1, redis.call('ZREM', queue .. ':lane:' .. lane, unpack(of_lane)) do
+      leave_again(queue, lane, of_lane.limit)
+    end
   end
   if #had > 0 then
     redis.call('HDEL', queue .. ':laned', unpack(had))
@@ -182,10 +244,12 @@ local function carry_lane(queue, id, target)
   end
 end
 
--- A job whose next attempt is due later gives its place up until then. It stands in its queue, and nobody holds it.
-local function step_back(queue, id, due, now)
+-- A job whose next attempt is due later gives its place up until then. It stands in its queue, and nobody holds it. One
+-- that is due as before keeps its place, unless it gave that up when it was claimed.
+local function step_back(queue, id, due, now, is_later)
   local rule = redis.call('HGET', queue .. ':laned', id)
-  if not rule or redis.call('ZREM', queue, id) == 0 then
+  local _, _, pace = read_rule(rule)
+  if not rule or (pace == '' and not is_later) or redis.call('ZREM', queue, id) == 0 then
     return
   end
   local is_retry = redis.call('ZREM', queue .. ':retrying', id) == 1
@@ -230,10 +294,15 @@ local function change_lane(queue, id, rule, now)
   if rule ~= '' then
     give_lane(queue, id, rule)
   end
-  local lane, limit = read_rule(rule)
+  local lane = read_rule(rule)
   local due = tonumber(redis.call('ZSCORE', queue, id) or nil)
-  if due and lane and not take_place(queue, id, lane, limit, due, now, true) then
-    unseat(queue, queue .. ':lane:' .. lane, id, due)
+  if due and lane then
+    local start = take_place(queue, id, rule, due, now, true)
+    if not start then
+      unseat(queue, queue .. ':lane:' .. lane, id, due)
+    elseif start > due then
+      redis.call('ZADD', queue, string.format('%.4f', start), id)
+    end
   elseif not due and waited then
     due = tonumber(redis.call('ZSCORE', queue .. ':waiting', id) or nil) or now
     redis.call('ZREM', queue .. ':waiting', id)
@@ -252,8 +321,24 @@ local function enter_lane(queue, id, rule, place, mode, due, now)
     redis.call('ZADD', queue .. place, string.format('%.4f', due), id)
     return place
   end
-  local lane, limit = read_rule(rule)
-  return join_lane(queue, id, lane, limit, due, now, true) and '' or ':waiting'
+  return join_lane(queue, id, rule, due, now, true) and '' or ':waiting'
+end
+
+-- When each of these may start that come into one lane, one after the other.
+local function pace_comers(queue, lane, comers, now)
+  local ids, ahead = {}, nil
+  for i, comer in ipairs(comers) do
+    ids[i] = comer[1]
+  end
+  local rules = redis.call('HMGET', queue .. ':laned', unpack(ids))
+  for i, comer in ipairs(comers) do
+    local _, own, pace = read_rule(rules[i])
+    if pace then
+      ahead = ahead or (pace == '' and 0 or units_ahead(queue, queue .. ':lane:' .. lane))
+      comer[4] = paced_due(queue, lane, pace, limit_of(queue, lane, own), comer[2], ahead, now)
+      ahead = ahead + (pace == '' and 0 or select(2, read_pace(pace)))
+    end
+  end
 end
 
 -- Those of a lane that come next, as many as there are places, in `comers`: id, due time and lane. Returns whether the
@@ -266,10 +351,15 @@ local function find_next(queue, lane, left, comers, now)
     local places = math.min(limit - redis.call('ZCOUNT', key, '-inf', '(0'), FLOW_STEP)
     found = redis.call('ZRANGEBYSCORE', key, 0, '+inf', 'WITHSCORES', 'LIMIT', 0, places)
   end
+  local own = {}
   for i = 1, #found, 2 do
     if tonumber(found[i + 1]) >= 0 then
-      comers[#comers + 1] = { found[i], tonumber(found[i + 1]), lane }
+      own[#own + 1] = { found[i], tonumber(found[i + 1]), lane }
+      comers[#comers + 1] = own[#own]
     end
+  end
+  if #own > 0 and uses_paces(queue) then
+    pace_comers(queue, lane, own, now)
   end
   local last = tonumber(found[#found])
   if last and last < 0 and last + FAR > now then
@@ -284,10 +374,13 @@ end
 
 -- Let one job in; it stands in its lane alone, or in its queue, too, where it has given up its place.
 local function seat(queue, comer, inside, now)
-  local id, due, lane = unpack(comer)
+  local id, due, lane, start = unpack(comer)
   inside[lane] = inside[lane] or {}
   table.insert(inside[lane], score_inside(due))
   table.insert(inside[lane], id)
+  if start and start > due and start > now then
+    return start
+  end
   if due > now and (tonumber(text_at(base .. 'retry:' .. id) or nil) or 0) > 0 then
     redis.call('ZADD', queue .. ':retrying', score_outside(due), id)
   end
@@ -322,7 +415,7 @@ local function seat_all(queue, comers, now)
   return #entries / 2
 end
 
-local function forget_lanes(queue, lanes)
+local function forget_lanes(queue, lanes, now)
   local forgotten = {}
   for _, lane in ipairs(lanes) do
     local known = lane_limits[queue .. '|' .. lane]
@@ -333,6 +426,11 @@ local function forget_lanes(queue, lanes)
   end
   if #forgotten > 0 then
     redis.call('HDEL', queue .. ':lanes', unpack(forgotten))
+    for _, lane in ipairs(uses_paces(queue) and forgotten or {}) do
+      if used_until(queue, lane, now) <= now then
+        redis.call('HDEL', queue .. ':paced', lane)
+      end
+    end
   end
 end
 
@@ -347,7 +445,7 @@ local function close_queue(queue, of_queue, now)
       empty[#empty + 1] = lane
     end
   end
-  forget_lanes(queue, empty)
+  forget_lanes(queue, empty, now)
   for first = 1, #comers, FLOW_STEP do
     come = come + seat_all(queue, { unpack(comers, first, math.min(first + FLOW_STEP - 1, #comers)) }, now)
   end
@@ -368,4 +466,46 @@ local function close_lanes(now)
     end
   end
   return come
+end
+
+-- A worker has claimed these: those whose places are free with that leave them, and take their tokens.
+local function start_paced(queue, ids, now)
+  local rules, left = redis.call('HMGET', queue .. ':laned', unpack(ids)), false
+  for i, id in ipairs(ids) do
+    local lane, limit, pace = read_rule(rules[i])
+    if lane and pace ~= '' then
+      local unit_ms, units = read_pace(pace)
+      redis.call('ZREM', queue .. ':lane:' .. lane, id)
+      if unit_ms > 0 then
+        use_until(queue, lane, used_until(queue, lane, now) + units * unit_ms, now)
+      end
+      leave_again(queue, lane, limit)
+      left = true
+    end
+  end
+  return left and close_lanes(now) or 0
+end
+
+-- Let no job of the lane of this rule start for so many ms: those that stand in the queue come due later, the first then.
+local function hold_lane(queue, own_rule, ms, now)
+  local lane, limit, own_pace = read_rule(own_rule)
+  if not lane then
+    return
+  end
+  local key, own_ms = queue .. ':lane:' .. lane, read_pace(own_pace)
+  local ids = redis.call('ZRANGEBYSCORE', key, '-inf', '(0', 'LIMIT', 0, FLOW_STEP)
+  local rules = #ids > 0 and redis.call('HMGET', queue .. ':laned', unpack(ids)) or {}
+  local start = now + ms
+  for i, id in ipairs(ids) do
+    local _, _, pace = read_rule(rules[i])
+    local unit_ms, units = read_pace(pace)
+    local due = tonumber(redis.call('ZSCORE', queue, id) or nil)
+    if due and due < start and place_of(queue, id) == 'waiting' then
+      redis.call('ZADD', queue, string.format('%.4f', start), id)
+    end
+    start = start + (unit_ms > 0 and units * unit_ms or 0)
+  end
+  local places = limit_of(queue, lane, limit)
+  local until_ms = now + ms + (math.max(1, places) - 1) * own_ms
+  use_until(queue, lane, math.max(used_until(queue, lane, now), until_ms), now)
 end

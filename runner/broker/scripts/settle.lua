@@ -189,7 +189,7 @@ for i = short + 1, #ids do
       redis.call('ZADD', queue .. ':retrying', later(ms), id)
       back(id, later(ms))
       if more_in_use() and uses_lanes(queue) then
-        step_back(queue, id, later(ms), now)
+        step_back(queue, id, later(ms), now, true)
       end
       if batch ~= '' then
         count_in_batch(batch, name .. '|retries', 1)
@@ -226,8 +226,11 @@ for i = short + 1, #ids do
       if spent ~= '0' then
         redis.call('ZADD', queue .. ':retrying', due, id)
       end
-      if kind == 'release' and ms ~= '0' and more_in_use() and uses_lanes(queue) then
-        step_back(queue, id, due, now)
+      if more_in_use() and uses_lanes(queue) then
+        if entry == 'lane' then
+          hold_lane(queue, redis.call('HGET', queue .. ':laned', id), tonumber(ms), now)
+        end
+        step_back(queue, id, due, now, kind == 'release' and ms ~= '0')
       end
       ready = ready + ((ms == '0' or kind == 'unclaim') and 1 or 0)
     end

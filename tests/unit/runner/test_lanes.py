@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from runner import Bury, Context, Flow, JobState, Lane, Queue, Retry, Secret, Unique, job
-from runner.errors import ConfigurationError, JobFailedError
+from runner import (
+    Bury,
+    Context,
+    Flow,
+    JobState,
+    Lane,
+    Limited,
+    Queue,
+    Rate,
+    Retry,
+    Secret,
+    Unique,
+    job,
+)
+from runner.errors import ArgumentsError, ConfigurationError, JobFailedError
 from runner.testing import collect, drain, inline
 
 ONE = Lane(by="account", limit=1)
+
+
+stages: list[int] = []
 
 
 @job(queue="default", lane=ONE)
@@ -22,6 +38,10 @@ async def sync(ctx: Context, account: int, how: str = "", more: int = 0) -> int:
             raise Bury("no")
         case "later" if ctx.attempt == 1:
             raise Retry(60)
+        case "limited" if more == 0:
+            stages.append(more)
+            if len(stages) == 1:
+                raise Limited(60)
         case "another":
             await sync.enqueue(account=account, more=more + 1)
         case "result":
@@ -35,6 +55,11 @@ async def sync(ctx: Context, account: int, how: str = "", more: int = 0) -> int:
         ({"by": 1}, "by is 1: give the name of an argument, or several in a tuple"),
         ({"by": ("",)}, "a name in by is empty"),
         ({"limit": 0}, "limit is 0: give 1 or more"),
+        ({"limit": None}, "give a limit or a rate"),
+        ({"rate": Rate(1)}, "give a limit or a rate"),
+        ({"rate": 5, "limit": None}, "rate is 5"),
+        ({"until": "end"}, "until is 'end': give 'done' or 'started'"),
+        ({"limit": None, "rate": Rate(1), "until": "started"}, "until is of a limit"),
         ({"limit": True}, "limit is True: give a whole number"),
         ({"limit": 10_001}, "at most 10000"),
         ({"name": "a:b"}, "name is 'a:b': use up to 80 letters"),
@@ -146,3 +171,46 @@ async def test_lanes_of_collected_and_inline_jobs() -> None:
         assert not (await turns.enqueue(account=1, more=2)).created
         await drained.run(for_s=timedelta(minutes=1).total_seconds())
         assert [one.kwargs["more"] for one in drained.done] == [2, 1]
+
+
+async def test_drained_jobs_start_at_the_rate_of_their_lane() -> None:
+    """By the drained clock, with a burst, by units; held as a whole by one that is limited."""
+    stages.clear()
+    rate = sync.options(lane=Lane("account", rate=Rate(6, per_s=60, burst=2, units="more")))
+    async with drain(now=datetime(2030, 1, 1, tzinfo=UTC)) as drained:
+        begin = drained.clock.now
+        handles = [await rate.enqueue(account=1, more=more) for more in (1, 1, 1, 2, 1)]
+        ends = []
+        for handle in handles:
+            await handle.result()
+            ends.append((drained.clock.now - begin).total_seconds())
+        assert ends == [0, 0, 10, 30, 40]
+        limited = await sync.options(lane=Lane("account", 2)).enqueue(account=3, how="limited")
+        others = await sync.options(lane=Lane("account", 2)).enqueue_many([{"account": 3}] * 3)
+        begin = drained.clock.now
+        await others[-1].result()
+        assert (drained.clock.now - begin).total_seconds() == 60
+        assert await limited.result() == 0
+        turns = sync.options(lane=Lane("account", 1, until="started"))
+        first = await turns.enqueue(account=4, how="another")
+        await turns.enqueue(account=4, more=5)
+        assert await first.result() == 0
+        await drained.run()
+        with pytest.raises(ArgumentsError, match="more is 0: give the units of its lane, above 0"):
+            await rate.enqueue(account=1, more=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"limit": 0}, "limit is 0"),
+        ({"limit": 1, "per_s": 0}, "per_s is 0"),
+        ({"limit": 1, "burst": 0}, "burst is 0"),
+        ({"limit": 1, "units": ""}, "units is empty"),
+    ],
+)
+def test_wrong_rate_is_refused_where_it_is_written(given: dict[str, Any], said: str) -> None:
+    """With what to write in its place."""
+    with pytest.raises(ConfigurationError, match=r"^Rate: ") as caught:
+        Rate(**given)
+    assert said in str(caught.value)
