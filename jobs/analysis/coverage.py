@@ -97,6 +97,11 @@ def coverage(data: ChannelData) -> Coverage | Missing:
             return Missing(
                 reason=f"{things} listed, none with a date: nothing can be said of time."
             )
+        if rows := data.figures.height:
+            return Missing(
+                reason="Only what an owner alone sees was read, such as viewers "
+                f"({counted(rows, 'row')}). Add the export of views by day: they can be compared."
+            )
         return Missing(reason="Nothing with a date was read for this channel yet.")
     days = np.sort(instants_of(data.daily["observed_at"]).astype("datetime64[D]")).tolist()
     observed_on = list(dict.fromkeys(days))

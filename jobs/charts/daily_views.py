@@ -13,7 +13,7 @@ from jobs.analysis.peak import SHOWN_DAYS
 from jobs.analysis.wording import change, day, number, short
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
-from jobs.charts.phrases import highest_day, is_held
+from jobs.charts.phrases import clock_of, highest_day, is_held
 from jobs.charts.theme import (
     BLUE,
     GRID,
@@ -166,7 +166,7 @@ def _table(gains: DailyGains, analysis: ChannelAnalysis) -> Table:
         if not np.isnan(gain)
     ]
     return Table(
-        [f"Day ({_clock(analysis)})", "Views", "80% interval"],
+        [f"Day ({clock_of(analysis)})", "Views", "80% interval"],
         [*known[-_TABLE_DAYS:], *expected][::-1],
     )
 
@@ -230,7 +230,7 @@ def _title(views: ViewGrowth) -> str:
 
 def _reading(gains: DailyGains, analysis: ChannelAnalysis, first: date) -> str:
     text = (
-        f"Dots are days ({_clock(analysis)}), the line the median of seven days around, "
+        f"Dots are days ({clock_of(analysis)}), the line the median of seven days around, "
         "the band their middle half."
     )
     if _changes(analysis, first):
@@ -245,10 +245,6 @@ def _reading(gains: DailyGains, analysis: ChannelAnalysis, first: date) -> str:
         high = max(one.high for one in ahead.days)
         text += f" The interval goes on beyond the axis, to {short(high)}."
     return text
-
-
-def _clock(analysis: ChannelAnalysis) -> str:
-    return analysis.coverage.clock if analysis.coverage.present else "UTC"
 
 
 def _highest(analysis: ChannelAnalysis, first: date) -> str:

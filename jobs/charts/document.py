@@ -22,7 +22,7 @@ from jobs.charts.cohort import cohort_sentence
 from jobs.charts.headline import headline
 from jobs.charts.key_figures import KeyFigure, key_figures
 from jobs.charts.making import made
-from jobs.charts.staleness import old_since, old_words
+from jobs.charts.staleness import old_words
 from jobs.charts.tile import Tile, tile
 from jobs.charts.what_changed import what_changed
 from jobs.recommendations import why_none
@@ -272,8 +272,8 @@ def _footnote(analysis: ChannelAnalysis, source_note: str) -> str:
 
 
 def _old(analysis: ChannelAnalysis, today: date | None) -> list[story.Caution]:
-    newest = None if today is None else old_since(analysis, today)
-    return [] if newest is None else [story.Caution("Old data.", old_words(newest))]
+    words = None if today is None else old_words(analysis, today)
+    return [] if words is None else [story.Caution("Old data.", words)]
 
 
 def _advice(found: Advised, platform: Platform) -> Advice:

@@ -11,6 +11,7 @@ from jobs.analysis.daily_gains import item_gains
 from jobs.analysis.wording import change, day, noun, short
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
+from jobs.charts.phrases import clock_of
 from jobs.charts.theme import (
     BLUE,
     ORANGE,
@@ -68,7 +69,8 @@ def items_daily(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
         drawing.properties(width=WIDTH, height=200),
         title=_title(found[0]),
         reading=(
-            f"The {thing}s that brought most in their last week. Dots are days (UTC), lines the "
+            f"The {thing}s that brought most in their last week. Dots are days "
+            f"({clock_of(analysis)}), lines the "
             "mean of seven days around."
         ),
         description="; ".join(

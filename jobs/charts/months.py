@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.analysis.wording import change, number, short
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
+from jobs.charts.phrases import clock_of
 from jobs.charts.theme import (
     BLUE,
     ORANGE,
@@ -39,7 +40,7 @@ def months(
     data: ChannelData,  # noqa: ARG001 -- all charts take the same arguments
     analysis: ChannelAnalysis,
 ) -> Chart | None:
-    """Draw the mean views a day of each month (UTC); None if fewer than two months are whole."""
+    """Draw the mean views a day of each month; None if fewer than two months are whole."""
     if not analysis.months.present:
         return None
     found = analysis.months.months
@@ -77,9 +78,9 @@ def months(
         "months",
         drawing.properties(width=WIDTH, height=160),
         title=_title(whole),
-        reading=_reading(shown, years=bool(ago)),
+        reading=_reading(shown, clock_of(analysis), years=bool(ago)),
         description=_description(whole),
-        table=_table(shown, whole),
+        table=_table(shown, whole, clock_of(analysis)),
     )
 
 
@@ -98,8 +99,8 @@ def _title(whole: Mapping[date, Month]) -> str:
     return f"{newest.first_day:%B %Y} brought {short(newest.per_day)} views a day{against}"
 
 
-def _reading(shown: Sequence[Month], *, years: bool) -> str:
-    text = "Bars are the mean views a day of calendar months (UTC)"
+def _reading(shown: Sequence[Month], clock: str, *, years: bool) -> str:
+    text = f"Bars are the mean views a day of calendar months ({clock})"
     if not all(one.whole for one in shown):
         text += ", light where less than nine tenths of the days are known"
     if years:
@@ -116,7 +117,7 @@ def _description(whole: Mapping[date, Month]) -> str:
     )
 
 
-def _table(shown: Sequence[Month], whole: Mapping[date, Month]) -> Table:
+def _table(shown: Sequence[Month], whole: Mapping[date, Month], clock: str) -> Table:
     def against(one: Month, earlier: date) -> str:
         both = one.whole and earlier in whole
         return (_change(one, whole[earlier]) or "") if both else ""
@@ -131,7 +132,7 @@ def _table(shown: Sequence[Month], whole: Mapping[date, Month]) -> Table:
             against(one, _year_before(one.first_day)),
         ]
 
-    columns = ["Month (UTC)", "Views", "Views a day", "Days known", "On the month before"]
+    columns = [f"Month ({clock})", "Views", "Views a day", "Days known", "On the month before"]
     return Table([*columns, "On the year before"], [row(one) for one in reversed(shown)])
 
 

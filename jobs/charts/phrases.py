@@ -34,6 +34,11 @@ RECENT_DAYS = 30
 """For how many days something is news."""
 
 
+def clock_of(analysis: ChannelAnalysis) -> str:
+    """Return whose days the daily views are of."""
+    return analysis.coverage.clock if analysis.coverage.present else "UTC"
+
+
 def milestone_name(found: MilestoneReached | MilestoneExpected, platform: Platform) -> str:
     """Return a milestone as “100K subscribers”."""
     things = f"{noun(platform)}s" if found.counter == "items" else found.counter

@@ -15,6 +15,7 @@ from jobs.analysis.owner_figures import FEWEST_IMPRESSIONS
 from jobs.analysis.wording import day, noun, number, percent, period, short, times
 from jobs.charts.phrases import (
     RHYTHMS,
+    clock_of,
     is_fresh,
     milestone_ahead,
     milestone_name,
@@ -166,7 +167,7 @@ def methods(analysis: ChannelAnalysis) -> list[str]:
     things, ahead = f"{noun(analysis.platform)}s", analysis.forecast
     found = ahead.views if ahead.present else ahead
     method = found.method if found.present else "where there is one"
-    clock = analysis.coverage.clock if analysis.coverage.present else "UTC"
+    clock = clock_of(analysis)
     zone = analysis.cadence.zone if analysis.cadence.present else "UTC"
     publications = "" if zone == "UTC" else f"; weekdays and hours of publication are {zone}"
     words = {"things": things, "method": method, "clock": clock, "publications": publications}
@@ -179,7 +180,7 @@ def _why_it_matters(analysis: ChannelAnalysis) -> Iterator[str]:
     if ahead.present and ahead.views.present:
         views = ahead.views
         yield (
-            f"At the present pace, the next 7 days bring about {short(views.week)} views"
+            f"The next 7 days should bring about {short(views.week)} views"
             f"{_after(analysis)} ({views.level:.0%} interval {short(views.week_low)} to "
             f"{short(views.week_high)})."
         )

@@ -11,6 +11,7 @@ from jobs.analysis.daily_gains import channel_gains
 from jobs.analysis.wording import day, signed
 from jobs.charts import vega_lite as vl
 from jobs.charts.chart import Table
+from jobs.charts.phrases import clock_of
 from jobs.charts.theme import BLUE, SKY, WIDTH, count_axis, finished, rows, stamp, time_axis
 from runner.wording import counted
 
@@ -75,7 +76,7 @@ def subscribers_gained(data: ChannelData, analysis: ChannelAnalysis) -> Chart | 
             "the last seven days."
         ),
         table=Table(
-            ["Day (UTC)", "Net subscribers", f"Since {day(found.first_day)}"],
+            [f"Day ({clock_of(analysis)})", "Net subscribers", f"Since {day(found.first_day)}"],
             [
                 [day(when), signed(point["gained"]), signed(point["total"])]
                 for when, point in zip(days[-_TABLE_ROWS:], points[-_TABLE_ROWS:], strict=True)

@@ -77,7 +77,7 @@ def trends(data: ChannelData, analysis: ChannelAnalysis) -> Chart | None:
             f"Dots are {dots}; the line is the median of the slopes between any two of them "
             "(of subscribers, their mean pace), the "
             f"band its {level:.0%} interval: where a level line fits in, there is no clear trend. "
-            "The axes do not start at zero."
+            "The axes need not start at zero."
         ),
         description="; ".join(f"{one.about}: {_slope(one.trend)}" for one in panels) + ".",
         table=Table(

@@ -102,10 +102,16 @@ def test_report_of_old_data_says_so_first() -> None:
     assert [one.lead for one in document.cautions] == ["Generated sample data."]
 
 
-def test_list_without_counters_is_not_old() -> None:
-    """A feed tells when items came out, and nothing of when it was read."""
+def test_list_without_counters_is_old_two_months_after_its_newest_item() -> None:
+    """A feed tells when items came out, and nothing of when it was read: a pause is no age."""
     data = channel_data(items=[Item(float(day)) for day in range(5)])
-    assert compose(data.channel, analyze(data), [], [], today=date(2030, 1, 1)).cautions == []
+    analysis = analyze(data)
+    assert analysis.coverage.present
+    newest = analysis.coverage.last_at.date()
+    for days, leads in ((60, []), (61, ["Old data."])):
+        document = compose(data.channel, analysis, [], [], today=newest + timedelta(days=days))
+        assert [one.lead for one in document.cautions] == leads
+    assert "The newest video listed is of" in document.cautions[0].text
 
 
 @pytest.mark.parametrize(

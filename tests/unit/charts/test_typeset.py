@@ -21,6 +21,7 @@ from jobs.charts import (
     render_report,
 )
 from jobs.charts.fonts import families, font_folders, typefaces
+from jobs.charts.typeset import typeset_chart
 from jobs.recommendations import recommend
 from tests.unit.analysis.channels import CHANNEL, catalogue, channel_data, growing, titled
 from tests.unit.charts.printed import pdf, pdf_fonts, pdf_text, png_size
@@ -143,6 +144,20 @@ def test_no_break_splits_a_chart(full: Document, full_pdf: bytes) -> None:
     for figure in full.figures:
         title, reading = (" ".join(text.split()) for text in (figure.title, figure.reading))
         assert [page for page in pages if title in page and reading[:60] in page], figure.key
+
+
+def test_words_wider_than_their_room_stay_in_the_drawing() -> None:
+    """A label at an axis ends there: one with emoji is set smaller, instead of leaving the page."""
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 50">'
+        '<text text-anchor="end" transform="translate(60,20)" font-size="12px" fill="#000000">'
+        "🔥🔥🔥 True Lines</text></svg>"
+    )
+    begins: list[float] = []
+    page = pdf(typeset_chart(svg, "pdf", title="A chart", alt="A label")).pages[0]
+    page.extract_text(visitor_text=lambda _, cm, tm, *_fonts: begins.append(cm[4] + tm[4]))
+    assert begins
+    assert min(begins) > -0.01
 
 
 def test_json_says_the_same(full: Document) -> None:
