@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from runner import wall_clock
@@ -122,6 +123,27 @@ def local_time(when: datetime | None) -> str:
 def zone() -> str:
     """How far the zone of this machine is from UTC now: `UTC+1`, `UTC-3:30`, `UTC`."""
     return _offset(wall_clock.now().astimezone())
+
+
+TOLD = re.compile(r"(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC")
+"""A time in a sentence that is read everywhere: of today, if without a date."""
+
+
+def told_at(found: re.Match[str], at: datetime) -> datetime:
+    """Return the time that was *found* by `TOLD` in what was said *at* a time."""
+    day = found[1] or f"{at.astimezone(UTC):%Y-%m-%d}"
+    return datetime.fromisoformat(f"{day}T{found[2]}+00:00")
+
+
+def with_local_times(sentence: str) -> str:
+    """*sentence* with its times in the zone of this machine, which each names."""
+
+    def here(found: re.Match[str]) -> str:
+        at = told_at(found, now()).astimezone()
+        day = "" if at.date() == now().astimezone().date() else f"{at:%Y-%m-%d} "
+        return f"{day}{at:%H:%M:%S} {_offset(at)}"
+
+    return TOLD.sub(here, sentence)
 
 
 def now_here() -> str:

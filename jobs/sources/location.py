@@ -1,7 +1,7 @@
 """
 What a location names; `parse` is the one place that reads its spelling.
 
-    samples:, samples:NAME              SampleName
+    samples:, samples:NAME, samples     SampleName, the last unless there is a file of that name
     youtube:…, an address of the site   YoutubeLocation
     SCHEME://…                          WebAddress
     anything else is a path             FolderPath where there is a folder, else FilePath
@@ -79,6 +79,8 @@ def parse(text: str) -> Location:
         return YoutubeLocation(text, youtube_name(text))
     if text.startswith(_SAMPLES):
         return SampleName(text.removeprefix(_SAMPLES))
+    if f"{text}:" == _SAMPLES and not Path(text).exists():  # as one says it
+        return SampleName()
     if is_address(text):
         return WebAddress(text)
     path = absolute(text)

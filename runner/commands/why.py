@@ -10,6 +10,7 @@ from runner.commands.output import Shown, shows
 from runner.commands.run_command import EXIT_NOTHING
 from runner.commands.tables import Lines
 from runner.operations.job_text import sentence
+from runner.wording import with_local_times
 
 if TYPE_CHECKING:
     from runner.commands.host import Host
@@ -30,4 +31,4 @@ async def why(host: Host, *, job_id: str) -> Shown:
     async with host.operator_session() as session:
         found = await explain(session.redis, session.queues, job_id, session.catalog)
     status = EXIT_NOTHING if found.cause is Cause.GONE else 0
-    return Shown(found, [Lines([sentence(found)])], status=status)
+    return Shown(found, [Lines([with_local_times(sentence(found))])], status=status)

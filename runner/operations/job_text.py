@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.operations.words import arguments, progress, shown
-from runner.wording import local_time, span, zone
+from runner.wording import local_time, span, with_local_times, zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         "id": view.job_id,
         "queue": view.queue,
         "state": str(view.state),
-        "why": sentence(why),
+        "why": with_local_times(sentence(why)),
         "arguments": arguments(view.arguments) or "none",
         "enqueued": f"{local_time(view.enqueued_at)} {zone()}",
         "due": local_time(view.due_at),

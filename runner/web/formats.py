@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from runner.operations.actions import ids_back
-from runner.wording import ago, milliseconds, number, short, size, span, stamp
+from runner.wording import TOLD, ago, milliseconds, number, short, size, span, stamp, told_at
 
 if TYPE_CHECKING:
     from runner.operations.groups import Group
@@ -43,17 +43,13 @@ def in_address(group: Group) -> str:
     return urlencode({name: value for name, value in asked.items() if value})
 
 
-_TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d) UTC")
-
-
 def timed(sentence: str, now: datetime) -> Markup:
     """*sentence* with its times as such, so that the page shows them in the reader's zone."""
     said, at = Markup(""), 0
-    for found in _TIME.finditer(sentence):
-        day = found[1] or f"{now.astimezone(UTC):%Y-%m-%d}"
+    for found in TOLD.finditer(sentence):
         said += sentence[at : found.start()]
-        said += Markup('<time datetime="{}T{}+00:00" data-clock data-seconds>{}</time>').format(
-            day, found[2], found[0]
+        said += Markup('<time datetime="{}" data-clock data-seconds>{}</time>').format(
+            told_at(found, now).isoformat(), found[0]
         )
         at = found.end()
     return said + sentence[at:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -79,3 +80,19 @@ def test_ages_are_counted_by_the_clock_that_is_given() -> None:
         assert wording.due(there - timedelta(seconds=1)) == "due"
     finally:
         wording.count_ages_from(wall_clock.now())
+
+
+def test_times_in_a_sentence_become_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a terminal is told by their clock, with the date where it is another one."""
+    at = datetime(2026, 11, 30, 22, 30, tzinfo=UTC)
+    monkeypatch.setattr(wording, "now", lambda: at)
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        said = wording.with_local_times("Due at 22:59:59 UTC, dead since 2026-07-01 08:00:00 UTC.")
+        over = wording.with_local_times("Due at 23:10:00 UTC.")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert said == "Due at 23:59:59 UTC+1, dead since 2026-07-01 10:00:00 UTC+2."
+    assert over == "Due at 2026-12-01 00:10:00 UTC+1."

@@ -23,6 +23,7 @@ from jobs.sources.youtube.name import NameKind, YoutubeName
     ("text", "location"),
     [
         ("samples:", SampleName()),
+        ("samples", SampleName()),
         ("samples:podcast", SampleName("podcast")),
         (
             "youtube:@handle",
@@ -45,9 +46,11 @@ def test_a_location_on_disk_is_a_file_or_a_folder(
 ) -> None:
     """Relative paths become absolute, so that a worker elsewhere finds the same."""
     (tmp_path / "data").mkdir()
+    (tmp_path / "samples").mkdir()
     (tmp_path / "data" / "list.csv").touch()
     monkeypatch.chdir(tmp_path)
     assert parse("data") == FolderPath(str(tmp_path / "data"))
+    assert parse("samples") == FolderPath(str(tmp_path / "samples"))
     assert parse("data/list.csv") == FilePath(str(tmp_path / "data" / "list.csv"))
 
 
