@@ -19,7 +19,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from runner import chance
-from runner.batch_books import BatchProgress, ask, cancel, read_counts
+from runner.batch_books import BatchProgress, QueueProgress, ask, cancel, read_counts
 from runner.broker import keys
 from runner.broker.cancel_safe import cancel_all
 from runner.broker.chunks import MOST
@@ -58,6 +58,10 @@ class Batch:
     a job with its arguments, `announce.call(day=…)`, and is enqueued at most once, under the id
     `<batch>:complete` and so on; it is none of the batch's own jobs.
 
+    parent: the batch that this one is in, or its id, such as `ctx.batch_id`: that one ends only
+    after this one, is a success only if this one is, and has a death if this one has. To cancel it,
+    or to retry its dead jobs, does so here, too.
+
     A batch does not end inside `async with`. abandoned: what becomes of it if that is left by an
     exception, or its process dies there: "close" it, so that it ends with its jobs, or "cancel" it.
     """
@@ -70,12 +74,14 @@ class Batch:
         complete: Call[Any] | None = None,
         success: Call[Any] | None = None,
         death: Call[Any] | None = None,
+        parent: Batch | str | None = None,
         abandoned: Literal["close", "cancel"] = "close",
     ) -> None:
         refuse(
             "Batch",
             text("name", name) if name else None,
             None if id is None else text("id", id),
+            None if parent is None or isinstance(parent, Batch) else text("parent", parent),
             None
             if abandoned in {"close", "cancel"}
             else f"abandoned is {abandoned!r}: give 'close' or 'cancel'",
@@ -83,6 +89,8 @@ class Batch:
         self.id = chance.new_id() if id is None else id
         self.name = name
         self.abandoned = abandoned
+        self.parent = parent.id if isinstance(parent, Batch) else parent
+        refuse("Batch", "it cannot be in itself" if self.parent == self.id else None)
         calls = {"complete": complete, "success": success, "death": death}
         self.callbacks = {
             how: call.callback(f"{self.id}:{how}")
@@ -183,7 +191,7 @@ class Batch:
                 keys.of(one).batch_prefix + self.id + ":dead", count=MOST
             )
         }
-        return sorted((queue, job_id) for queue, _, job_id in pairs)
+        return sorted((queue, job_id) for queue, _, job_id in pairs if queue)
 
 
 class _OpenedInMemory:
@@ -194,7 +202,8 @@ class _OpenedInMemory:
         self._batch = batch
 
     async def begin(self) -> None:
-        await self._memory.open_batch(self._batch.id, self._batch.callbacks)
+        batch = self._batch
+        await self._memory.open_batch(batch.id, batch.callbacks, batch.parent)
 
     async def end(self, *, cancel: bool) -> None:
         if cancel:
@@ -216,6 +225,7 @@ class _OpenedInRedis:
         head = self._head("open")._replace(
             name=batch.name,
             abandoned=batch.abandoned,
+            parent=batch.parent or "",
             complete=letters.get("complete", b""),
             success=letters.get("success", b""),
             death=letters.get("death", b""),
@@ -304,6 +314,7 @@ async def progress_of(redis: Redis, batches: Sequence[Batch]) -> list[BatchProgr
         BatchProgress(
             {queue: one for part in parts for queue, one in part.queues.items()},
             is_open=any(part.is_open for part in parts),
+            batches=sum((part.batches for part in parts), QueueProgress()),
         )
         for parts in zip(*found, strict=True)
     ]

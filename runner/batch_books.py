@@ -67,31 +67,44 @@ class QueueProgress:
         return self.total - self.done - self.dead - self.aborted - self.failed - self.expired
 
 
+_BATCHES = ""
+"""Stands in the place of a queue for batches that are in another one."""
+
 _STATES = ("total", "done", "dead", "retries", "aborted", "failed", "expired")
 _counts = attrgetter(*_STATES)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """A batch's jobs by queue. is_open: whether its creator still adds jobs."""
+    """
+    A batch's jobs by queue. is_open: whether its creator still adds jobs.
+
+    batches: the batches within it; one with a dead job counts as dead.
+    """
 
     queues: dict[str, QueueProgress] = field(default_factory=dict)
     is_open: bool = False
+    batches: QueueProgress = QueueProgress()
+
+    @property
+    def in_all(self) -> QueueProgress:
+        """The sum over all queues, and the batches within it."""
+        return sum(self.queues.values(), self.batches)
 
     @property
     def waiting(self) -> int:
-        """Jobs of the batch that have not finished."""
-        return sum(queue.waiting for queue in self.queues.values())
+        """Jobs of the batch, and batches within it, that have not finished."""
+        return self.in_all.waiting
 
     @property
     def dead(self) -> int:
-        """Jobs of the batch in the dead sets."""
-        return sum(queue.dead for queue in self.queues.values())
+        """Jobs of the batch in the dead sets, and batches within it that have such jobs."""
+        return self.in_all.dead
 
     @property
     def retries(self) -> int:
         """Failed attempts of the batch that another one followed."""
-        return sum(queue.retries for queue in self.queues.values())
+        return self.in_all.retries
 
 
 def read_counts(
@@ -113,7 +126,8 @@ def read_counts(
     if reader.unreadable:
         raise UnreadableError(reader.unreadable)
     by_queue = {queue: QueueProgress(**by) for queue, by in sorted(counts.items())}
-    return BatchProgress(by_queue, is_open)
+    batches = by_queue.pop(_BATCHES, QueueProgress())
+    return BatchProgress(by_queue, is_open, batches)
 
 
 async def ask(redis: Redis, head: BatchHead, members: Sequence[str | bytes] = ()) -> int:
@@ -124,7 +138,15 @@ async def ask(redis: Redis, head: BatchHead, members: Sequence[str | bytes] = ()
 
 
 async def cancel(redis: Redis, batch_id: str) -> bool:
-    """Abort what waits or runs of a batch, and let no job come any more; False if it has ended."""
+    """
+    Abort what waits or runs of a batch, and let no job come any more; False if it has ended.
+
+    So it is with the batches within it.
+    """
+    return await _cancel(redis, batch_id, {batch_id})
+
+
+async def _cancel(redis: Redis, batch_id: str, done: set[str]) -> bool:
     if not await ask(redis, _head("cancel", batch_id)):
         return False
     while await ask(redis, _head("drop", batch_id)):
@@ -134,6 +156,8 @@ async def cancel(redis: Redis, batch_id: str) -> bool:
         found = await _abort_all(redis, batch_id)
         if Found.WAITING not in found:
             break
+    for one in await _batches_in(redis, batch_id, ":pending") - done:
+        await _cancel(redis, one, done | {one})
     return True
 
 
@@ -145,8 +169,14 @@ async def _abort_all(redis: Redis, batch_id: str) -> set[Found]:
 
 
 async def retry_dead(redis: Redis, batch_id: str) -> int:
-    """Run the dead jobs of a batch again, with all their attempts; return how many."""
+    """Run the dead jobs of a batch, and of those in it, with all attempts; return how many."""
+    return await _retry_dead(redis, batch_id, {batch_id})
+
+
+async def _retry_dead(redis: Redis, batch_id: str, done: set[str]) -> int:
     retried = 0
+    for one in await _batches_in(redis, batch_id, ":dead") - done:
+        retried += await _retry_dead(redis, one, done | {one})
     async for queue, ids in _members(redis, batch_id, ":dead"):
         found = await Admin(redis).act_on_all("run", queue, ids)
         retried += found.count(Found.DEAD)
@@ -218,6 +248,10 @@ async def _strike_off(redis: Redis, batch_id: str) -> None:
                 for one, result in zip(gone, passed, strict=True)
             ]
             struck += await ask(redis, _head("look", batch_id), [*chain.from_iterable(members)])
+    children = await _batches_in(redis, batch_id, ":pending")
+    for some in chunks(sorted(children)):
+        members = [BatchMember("", _BATCHES, one) for one in some]
+        struck += await ask(redis, _head("look", batch_id), [*chain.from_iterable(members)])
     if struck:
         _log.warning("jobs of a batch were ended elsewhere", batch=batch_id, jobs=struck)
     else:
@@ -254,6 +288,16 @@ async def _members(
     for queue, ids in by_queue.items():
         for chunk in chunks(ids):
             yield queue, list(chunk)
+
+
+async def _batches_in(redis: Redis, batch_id: str, suffix: str) -> set[str]:
+    """Ids of the batches within this one that have not ended, or have dead jobs."""
+    name = keys.of(redis).batch_prefix + batch_id + suffix
+    found = {
+        member.decode("utf-8", "replace").partition("|")[2]
+        async for member in redis.sscan_iter(name, match=f"{_BATCHES}|*", count=MOST)
+    }
+    return found - {""}
 
 
 async def trim_batches(redis: Redis) -> None:

@@ -217,8 +217,10 @@ class Memory(Transport, Protocol):
         """Ask the job to stop."""
         ...
 
-    async def open_batch(self, batch_id: str, callbacks: Mapping[str, Enqueue], /) -> None:
-        """Let the batch not end until it is closed; *callbacks* follow then."""
+    async def open_batch(
+        self, batch_id: str, callbacks: Mapping[str, Enqueue], parent: str | None, /
+    ) -> None:
+        """Let the batch not end until it is closed; *callbacks* follow then. parent: it is in."""
         ...
 
     async def start_flow(self, plan: FlowPlan, /) -> bool:

@@ -48,10 +48,10 @@ Our own keys beside it, each absent while empty:
 | `arq:worker:<id>` | string | what the worker is and does, JSON | three heartbeats |
 | `arq:history:<id>` | list | one JSON object for each failed attempt | with the job, then as long as its result is kept |
 | `arq:queues` | sorted set | queues by when one of their workers last announced them, Unix ms | while workers or jobs are there, and a day longer |
-| `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs | while its jobs wait, run or are dead, and 30 days longer |
-| `arq:batch:<id>:pending` | set | `<queue>|<id>` of the batch's jobs that wait or run | while they do |
-| `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs | while they are dead |
-| `arq:batch:<id>:plan` | hash | `name`, `abandoned`, `closed_by`, `open_until_ms`, `ended_ms`, `cancelled_ms`; of a flow `flow`, `started_ms`; under `complete`, `success`, `death` the callbacks that are still to come, as the scripts enqueue them | as the batch |
+| `arq:batch:<id>` | hash | `<queue>|<state>` → number of jobs; `|<state>` → number of batches within it | while its jobs wait, run or are dead, and 30 days longer |
+| `arq:batch:<id>:pending` | set | `<queue>|<id>` of the batch's jobs that wait or run; `|<id>` of batches within it that go on | while they do |
+| `arq:batch:<id>:dead` | set | `<queue>|<id>` of the batch's dead jobs; `|<id>` of batches within it that have such jobs | while they are dead |
+| `arq:batch:<id>:plan` | hash | `name`, `abandoned`, `closed_by`, `open_until_ms`, `ended_ms`, `cancelled_ms`; `parent`, the batch that it is in, and `told`, as what it has ended there; of a flow `flow`, `started_ms`; under `complete`, `success`, `death` the callbacks that are still to come, as the scripts enqueue them | as the batch |
 | `arq:batch:<id>:nodes` | hash | of a flow: node → what follows if it fails, the nodes that need it, those that it needs, its queue, its job's name; in a line each | as the batch |
 | `arq:batch:<id>:state` | hash | node → how many nodes it still needs, or `started`, `done`, `dead`, `failed` (the flow goes on), `aborted`, `expired`, `deleted`; for a map `<node>.count`, `.next` and `.left`, and its jobs as `<node>.<place>` | as the batch |
 | `arq:batch:<id>:letters` | hash | node that waits → its job, as the scripts enqueue it | until it starts |

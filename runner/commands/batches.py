@@ -105,6 +105,8 @@ def _facts(one: BatchView) -> dict[str, str]:
         "began": f"{local_time(one.began_at)} {zone()}",
         "ended": local_time(one.ended_at),
         "jobs": _counts(one),
+        "in": one.parent,
+        "batches": f"{one.batches:,} of these are batches within it" if one.batches else "",
         "queues": ", ".join(f"{many:,} in {name}" for name, many in one.waiting_by_queue.items()),
         "to come": ", ".join(one.to_come),
         "unreadable": one.unreadable,
@@ -122,6 +124,9 @@ def _jobs(detail: BatchDetail) -> Iterator[Table]:
         ("Dead", detail.dead, detail.batch.dead),
     ):
         yield Table(columns, jobs, title=f"{title}, {len(jobs):,} of {count:,}")
+    if detail.batches:
+        ids = Column("batch", str, least=8)
+        yield Table((ids,), detail.batches, title="Batches within it that go on or have dead jobs")
 
 
 def _state(node: FlowNodeView) -> str:

@@ -52,6 +52,8 @@ class BatchView:
         retries: Failed attempts that another one followed.
         waiting_by_queue: How many wait or run, by queue.
         to_come: Callbacks that are still to come: `complete`, `success`, `death`.
+        batches: How many of all these are batches within it, each of which counts as one.
+        parent: The batch that it is in; empty for none.
         unreadable: What of its state cannot be read, and why; empty if all can.
     """
 
@@ -70,6 +72,8 @@ class BatchView:
     retries: int
     waiting_by_queue: dict[str, int] = field(default_factory=dict)
     to_come: list[str] = field(default_factory=list)
+    batches: int = 0
+    parent: str = ""
     unreadable: str = ""
 
     @property
@@ -153,12 +157,14 @@ class BatchDetail:
         waiting: Jobs that wait or run, a hundred at most.
         dead: Jobs that are dead, a hundred at most.
         nodes: Of a flow, its nodes, two hundred at most; empty otherwise.
+        batches: Batches within it that have not ended, or have dead jobs, a hundred at most.
     """
 
     batch: BatchView
     waiting: list[BatchJob]
     dead: list[BatchJob]
     nodes: list[FlowNodeView] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
 
 
 async def batches(redis: Redis, *, skip: int = 0, limit: int = PAGE) -> BatchPage:
@@ -188,11 +194,13 @@ async def batch(redis: Redis, batch_id: str) -> BatchDetail:
         raise ConfigurationError(
             f"there is no batch {batch_id!r}: none of this id was opened, or it ended a month ago"
         )
+    waiting, dead = await _jobs(redis, key + ":pending"), await _jobs(redis, key + ":dead")
     return BatchDetail(
         view,
-        await _jobs(redis, key + ":pending"),
-        await _jobs(redis, key + ":dead"),
+        [one for one in waiting if one.queue],
+        [one for one in dead if one.queue],
         await flow_nodes(redis, batch_id),
+        sorted({one.job_id for one in [*waiting, *dead] if not one.queue}),
     )
 
 
@@ -309,7 +317,7 @@ def _view(batch_id: str, key: str, counts: object, plan: object, began: object) 
         progress, problem = read_counts(key, {}, None), str(error)
     ended_at = reader.moment(key, count_of(fields.get(b"ended_ms")))
     waiting = {queue: by.waiting for queue, by in progress.queues.items() if by.waiting}
-    sums = [*progress.queues.values()]
+    in_all = progress.in_all
     state = "running" if ended_at is None else "ended"
     if b"open_until_ms" in fields:
         state = "open"
@@ -321,14 +329,16 @@ def _view(batch_id: str, key: str, counts: object, plan: object, began: object) 
         state=state,
         began_at=moment(reader.known(began, None)),
         ended_at=ended_at,
-        total=sum(one.total for one in sums),
-        done=sum(one.done for one in sums),
-        dead=progress.dead,
-        aborted=sum(one.aborted for one in sums),
-        failed=sum(one.failed for one in sums),
-        expired=sum(one.expired for one in sums),
-        waiting=progress.waiting,
-        retries=progress.retries,
+        total=in_all.total,
+        done=in_all.done,
+        dead=in_all.dead,
+        aborted=in_all.aborted,
+        failed=in_all.failed,
+        expired=in_all.expired,
+        waiting=in_all.waiting,
+        retries=in_all.retries,
+        batches=progress.batches.total,
+        parent=shown_id(fields.get(b"parent", b"")),
         waiting_by_queue=waiting,
         to_come=[how for how in CALLBACKS if how.encode() in fields],
         unreadable=problem or reader.unreadable,

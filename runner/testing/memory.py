@@ -30,9 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class BatchRecord:
-    """The jobs of a batch, the callbacks that are still to come, and whether jobs may come."""
+    """
+    The jobs of a batch, the callbacks that are still to come, and whether jobs may come.
+
+    parent: the batch that it is in. batches: those within it.
+    """
 
     jobs: list[Record] = field(default_factory=list)
+    parent: str | None = None
+    batches: list[BatchRecord] = field(default_factory=list)
     callbacks: dict[str, Enqueue] = field(default_factory=dict)
     is_open: bool = False
     is_cancelled: bool = False
@@ -42,7 +48,27 @@ class BatchRecord:
     def has_ended(self) -> bool:
         """Whether no job is left to run, and none is to come."""
         waits = self.is_open or (self.flow is not None and self.flow.waits)
-        return not waits and not any(job.is_pending for job in self.jobs)
+        return (
+            not waits
+            and not any(job.is_pending for job in self.jobs)
+            and all(one.has_ended for one in self.batches)
+        )
+
+    @property
+    def endings(self) -> set[str]:
+        """In which states its jobs, and the batches within it, have ended; '' for not yet."""
+        return {job.ended_as for job in self.jobs} | {one.ended_as for one in self.batches}
+
+    @property
+    def ended_as(self) -> str:
+        """What the batch that it is in counts; a death at once, for that is told at once."""
+        if not self.has_ended:
+            return "dead" if "dead" in self.endings else ""
+        if self.is_cancelled:
+            return "aborted"
+        if "dead" in self.endings:
+            return "dead"
+        return "done" if self.endings <= {"done"} else "failed"
 
     def due_nodes(self) -> list[Enqueue]:
         """Return the nodes of a flow that start, since others have ended; each once."""
@@ -59,7 +85,7 @@ class BatchRecord:
 
     def due_callbacks(self) -> Iterator[Enqueue]:
         """Yield those whose time has come, each once."""
-        endings = {job.ended_as for job in self.jobs}
+        endings = self.endings
         is_due = {
             "death": "dead" in endings,
             "complete": self.has_ended,
@@ -78,7 +104,11 @@ class BatchRecord:
                 one = replace(one, **{job.ended_as: 1})
             queue = job.request.queue
             queues[queue] = queues.get(queue, QueueProgress()) + one
-        return BatchProgress(dict(sorted(queues.items())), self.is_open)
+        batches = QueueProgress()
+        for within in self.batches:
+            one = QueueProgress(total=1)
+            batches += replace(one, **{within.ended_as: 1}) if within.has_ended else one
+        return BatchProgress(dict(sorted(queues.items())), self.is_open, batches)
 
 
 class Kept:
@@ -233,8 +263,9 @@ class Kept:
 
     async def _call_back(self, batch_id: str | None) -> None:
         """Enqueue the callbacks of a batch whose time has come."""
-        if batch_id is not None:
+        while batch_id is not None:
             batch = self._batch(batch_id)
+            batch_id = batch.parent
             for request in [*batch.due_nodes(), *batch.due_callbacks()]:
                 await self.put(request)
 
@@ -270,10 +301,16 @@ class Kept:
         """
         raise JobError(f"the flow {flow_id} has no result: a node never starts here")
 
-    async def open_batch(self, batch_id: str, callbacks: Mapping[str, Enqueue], /) -> None:
-        """Let the batch not end until it is closed; *callbacks* follow then."""
+    async def open_batch(
+        self, batch_id: str, callbacks: Mapping[str, Enqueue], parent: str | None, /
+    ) -> None:
+        """Let the batch not end until it is closed; *callbacks* follow then. parent: it is in."""
         batch = self._batch(batch_id)
         batch.callbacks, batch.is_open, batch.is_cancelled = dict(callbacks), True, False
+        if parent is not None and batch.parent is None:
+            batch.parent = parent
+            self._batch(parent).batches.append(batch)
+            batch.is_cancelled = self._batch(parent).is_cancelled
 
     async def close_batch(self, batch_id: str, /) -> None:
         """Let the batch end once its jobs have."""
@@ -291,6 +328,8 @@ class Kept:
         for record in [job for job in batch.jobs if job.is_pending]:
             self._abort(record)
             await self._ended(record)
+        for within in [key for key, one in self._batches.items() if one in batch.batches]:
+            await self.cancel_batch(within)
         await self._call_back(batch_id)
         return True
 

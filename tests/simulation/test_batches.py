@@ -52,11 +52,19 @@ async def create(ctx: Context) -> str:
     return batch.id
 
 
+@job(queue="letters", max_retries=5)
+async def enclose(ctx: Context) -> None:
+    """Open a batch within that of this job; one attempt's is another's."""
+    async with Batch(id=f"within-{ctx.attempt}", parent=ctx.batch_id):
+        await send.options(job_id=f"within-{ctx.attempt}").enqueue(to="within")
+        await asyncio.sleep(0.2)
+
+
 class Letters(WorkerSettings):
     """The worker of this module."""
 
     queue = "letters"
-    jobs = (send, announce, create)
+    jobs = (send, announce, create, enclose)
     lease_s = 6.0
     heartbeat_s = 2.0
     blocked_limit_s = 3.0
@@ -97,6 +105,27 @@ async def _batch_of_three(_: World) -> None:
     plan = await redis.hgetall(f"arq:batch:{batch.id}:plan")  # type: ignore[misc]
     assert b"ended_ms" in plan
     assert b"success" not in plan
+
+
+async def _batch_in_a_batch(_: World) -> None:
+    done.clear()
+    batch = Batch("outer", success=announce.call(after=["within", "plain"]))
+    async with batch:
+        await enclose.enqueue()
+        await send.enqueue(to="plain")
+    await _is_done(JobHandle[None](f"{batch.id}:success", "letters"))
+    assert early == []
+    progress = await batch.progress()
+    assert progress.queues["letters"].done == progress.queues["letters"].total == 2
+    # Each attempt whose worker died may have left one, which has ended, too.
+    assert progress.batches.done == progress.batches.total >= 1
+    redis = current_client()
+    assert await redis.exists(f"arq:batch:{batch.id}:pending") == 0
+
+
+def test_batch_ends_after_the_one_within_it_wherever_a_worker_is_killed() -> None:
+    """A crash between any two steps neither loses the inner batch nor ends the outer one early."""
+    assert crash_everywhere(_batch_in_a_batch, Letters, most=TRIED) > 10
 
 
 def test_callback_comes_once_after_the_last_job_wherever_a_worker_is_killed() -> None:

@@ -31,6 +31,7 @@ local function shut()
   redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)
   if is_idle(key) then
     end_batch(batch, now, ttl)
+    close_books(now, ttl)
   end
 end
 
@@ -126,18 +127,35 @@ function act.drop()
   close_books(now, ttl)
   if dropped > 0 and is_idle(key) then
     end_batch(batch, now, ttl)
+    close_books(now, ttl)
   end
   return dropped
 end
 
+-- A batch within another is one of its jobs: that one does not end before it.
+local function join_parent()
+  local parent = ARGV[HEAD.parent]
+  if parent == '' or redis.call('HSETNX', plan, 'parent', parent) == 0 then
+    return
+  end
+  count_in_batch(parent, '|total', 1)
+  note_in(book_of(parent).come, '', batch)
+  if is_cancelled(parent) then
+    redis.call('HSET', plan, 'cancelled_ms', text(now))
+  end
+end
+
 function act.open()
   redis.call('ZADD', base .. 'batches', 'NX', text(now), batch)
+  go_on_in_parent(batch)
   redis.call('HDEL', plan, 'ended_ms', 'cancelled_ms', 'closed_by')
+  join_parent()
   redis.call('HSET', plan, 'name', ARGV[HEAD.name], 'abandoned', ARGV[HEAD.abandoned])
   keep_callbacks()
   redis.call('PERSIST', key)
   redis.call('PERSIST', plan)
   stay_open()
+  close_books(now, ttl)
   return 1
 end
 
@@ -222,11 +240,24 @@ local function uncounted(struck)
   return waiting - (redis.call('SCARD', pending) - struck)
 end
 
+-- A batch within this one of which nothing is left has failed.
+local function strike_off_batch(id)
+  local its = base .. 'batch:' .. id
+  if redis.call('SISMEMBER', pending, '|' .. id) == 1 and redis.call('EXISTS', its, its .. ':plan') == 0 then
+    count_in_batch(batch, '|failed', 1)
+    note_in(book_of(batch).gone, '', id)
+    return 1
+  end
+  return 0
+end
+
 function act.look()
-  local struck = {}
+  local struck, batches_struck = {}, 0
   for at = HEAD.size + 1, #ARGV, MEMBER.size do
     local queue, name, id = ARGV[at + MEMBER.queue_key], ARGV[at + MEMBER.queue], ARGV[at + MEMBER.id]
-    if redis.call('SISMEMBER', pending, name .. '|' .. id) == 1 and is_gone(queue, id) then
+    if name == '' then
+      batches_struck = batches_struck + strike_off_batch(id)
+    elseif redis.call('SISMEMBER', pending, name .. '|' .. id) == 1 and is_gone(queue, id) then
       struck[#struck + 1] = { queue, name, id, at }
     end
   end
@@ -239,7 +270,7 @@ function act.look()
     redis.call('ZADD', live, text(now + BATCH_LOOK_MS), batch)
   end
   close_books(now, ttl)
-  return #struck
+  return #struck + batches_struck
 end
 
 local answer = act[ARGV[HEAD.action]]()

@@ -118,11 +118,41 @@ local function all_done(key)
   return sums.total == sums.done
 end
 
--- What follows once no job is pending.
+-- Tell the batch that this one is in how it has ended; nil if it goes on. told: what was told before.
+local function tell_parent(batch, parent, told, how)
+  local book, plan = book_of(parent), base .. 'batch:' .. batch .. ':plan'
+  if told then
+    count_in_batch(parent, '|' .. told, -1)
+    if told == 'dead' then
+      note_in(book.revived, '', batch)
+    end
+  end
+  if not how then
+    note_in(book.come, '', batch)
+    try('HDEL', plan, 'told')
+    return
+  end
+  count_in_batch(parent, '|' .. how, 1)
+  note_in(book.gone, '', batch)
+  if how == 'dead' then
+    note_in(book.died, '', batch)
+  end
+  try('HSET', plan, 'told', how)
+end
+
+-- A batch that has ended goes on: it may have ended for the one that it is in, too.
+local function go_on_in_parent(batch)
+  local found = try('HMGET', base .. 'batch:' .. batch .. ':plan', 'parent', 'told')
+  if not has_failed(found) and found[1] and found[2] then
+    tell_parent(batch, found[1], found[2], nil)
+  end
+end
+
+-- What follows once no job is pending. Who calls it closes the books again: another batch may wait for this one.
 local function end_batch(batch, now, ttl)
   local key = base .. 'batch:' .. batch
   local plan = key .. ':plan'
-  local held = try('HMGET', plan, 'open_until_ms', 'complete', 'success', 'cancelled_ms', 'flow')
+  local held = try('HMGET', plan, 'open_until_ms', 'complete', 'success', 'cancelled_ms', 'flow', 'parent', 'told')
   if has_failed(held) or held[1] then
     return
   end
@@ -134,8 +164,15 @@ local function end_batch(batch, now, ttl)
   if held[3] and not held[4] and all_done(key) then
     call_back(batch, 'success', now)
   end
+  local has_dead = try('EXISTS', key .. ':dead') ~= 0
+  if held[6] then
+    local how = held[4] and 'aborted' or has_dead and 'dead' or all_done(key) and 'done' or 'failed'
+    if held[7] ~= how then
+      tell_parent(batch, held[6], held[7], how)
+    end
+  end
   -- Who retries a dead job later finds its batch.
-  if try('EXISTS', key .. ':dead') == 0 then
+  if not has_dead then
     try('EXPIRE', key, ttl)
     try('EXPIRE', plan, ttl)
     if held[5] then
@@ -161,6 +198,7 @@ local function take_in(batch, book, is_new, now)
   if ended then
     try('PERSIST', key)
     try('PERSIST', key .. ':plan')
+    go_on_in_parent(batch)
   end
   if ended or is_new then
     try('ZADD', base .. 'batches', 'NX', string.format('%.0f', now), batch)
@@ -170,9 +208,23 @@ end
 
 local put_ready
 
+local MOST_NESTED = 20
+
+-- A death is one in each batch that the batch of the job is in, too.
+local function tell_of_death(batch, now)
+  for _ = 1, MOST_NESTED do
+    call_back(batch, 'death', now)
+    batch = try('HGET', base .. 'batch:' .. batch .. ':plan', 'parent')
+    if type(batch) ~= 'string' then
+      return
+    end
+  end
+end
+
 -- Write what this call has changed; the last thing that it does.
 local function close_books(now, ttl)
-  for batch, book in pairs(books) do
+  local batch, book = next(books)
+  while batch do
     if book.is_flow then
       put_ready(batch, now)
     end
@@ -187,7 +239,7 @@ local function close_books(now, ttl)
     end
     if #book.died > 0 then
       try('SADD', key .. ':dead', unpack(book.died))
-      call_back(batch, 'death', now)
+      tell_of_death(batch, now)
     end
     if #book.revived > 0 then
       try('SREM', key .. ':dead', unpack(book.revived))
@@ -198,6 +250,9 @@ local function close_books(now, ttl)
     if #book.gone + #book.revived > 0 and is_idle(key) then
       end_batch(batch, now, ttl)
     end
+    -- Its end may have opened the book of another one.
+    books[batch] = nil
+    batch, book = next(books)
   end
 end
 

@@ -229,6 +229,7 @@ class BatchHead(NamedTuple):
     open_ms: Annotated[int, "open, renew and nodes: from now until the creator counts as lost"] = 0
     name: Annotated[str, "open, nodes and start: its name, for people"] = ""
     abandoned: Annotated[str, "open: 'close' or 'cancel', if its creator is lost"] = ""
+    parent: Annotated[str, "open: the batch that it is in; '' for none"] = ""
     complete: Annotated[bytes, "open and start: the letter to enqueue once no job is pending"] = b""
     success: Annotated[bytes, "open and start: the letter to enqueue once all jobs are done"] = b""
     death: Annotated[bytes, "open and start: the letter to enqueue at the first death"] = b""
