@@ -130,6 +130,8 @@ def result_fields(ended: Ended, queue_key: str, *, success: bool) -> dict[str, A
         fields["b"] = envelope.batch_id
     if envelope.trace is not None:
         fields["tp"] = envelope.trace
+    if envelope.inputs is not None:
+        fields["in"] = envelope.inputs
     if ended.held.lines:
         fields["log"] = list(ended.held.lines)
     body = claim.body

@@ -66,8 +66,9 @@ async def advise(ctx: Context) -> None:  # noqa: ARG001
 
 
 @job(queue=QUEUE)
-async def add(ctx: Context, one: int, two: int) -> int:  # noqa: ARG001
-    """Add."""
+async def add(_: Context, one: int, two: int) -> int:
+    """Add, and say so: a result with log lines is written in another way."""
+    _log.info("added")
     return one + two
 
 
