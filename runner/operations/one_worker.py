@@ -40,7 +40,7 @@ _DRAWN: Final = 100
 
 _LAST: Final = timedelta(minutes=5)
 _STEP: Final = 200
-_SEARCHED_FOR_S: Final = 0.04
+_SEARCHED_FOR_S: Final = 0.02
 _MOST_RUNNING: Final = 200
 
 
