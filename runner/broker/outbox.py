@@ -102,7 +102,8 @@ class Outbox:
         """
         future: asyncio.Future[list[Answer]] = self._loop.create_future()
         due = self._loop.time() + self._timeout_s
-        self._waiting.append((jobs, future, due, sum(map(size, jobs))))
+        in_all = size(jobs[0]) if len(jobs) == 1 else sum(map(size, jobs))
+        self._waiting.append((jobs, future, due, in_all))
         if self._timer is None:
             self._timer = self._loop.call_at(due, self._fail_overdue)
         if self._drain is None:
@@ -163,7 +164,10 @@ class Outbox:
                 await self._deliver([parcel])
             return
         for of_call, future, _, _ in parcels:
-            answers = [answer_of(reply) for reply in islice(replies, len(of_call))]
+            # Most calls are of one job: to slice for them takes as long as all else here.
+            count = len(of_call)
+            some = [next(replies)] if count == 1 else islice(replies, count)
+            answers = [answer_of(reply) for reply in some]
             if not future.done():
                 future.set_result(answers)
 
