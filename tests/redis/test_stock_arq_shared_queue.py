@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runner import QueueClient
 
 QUEUE = "arq:queue:migration"
-JOBS = 200
+JOBS = 600
 
 
 pytestmark = pytest.mark.usefixtures("redis")

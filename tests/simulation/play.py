@@ -253,17 +253,23 @@ class _Play:
         """Enqueue by arq's own method, under an id of the caller's choice."""
         job_id = f"stock-{plan.number}"
         self._ledger.ids[plan.number] = job_id
-        if await self._acknowledges(
-            lambda: client.enqueue_job(
+
+        async def enqueue() -> None:
+            made = await client.enqueue_job(
                 "act",
                 number=plan.number,
                 _job_id=job_id,
                 _queue_name=QUEUE_KEY,
                 _defer_by=plan.delay_s,
-            ),
-            again=True,
-        ):
-            self._judge.acknowledge(job_id)
+            )
+            is_there = made is not None or await client.exists(
+                keys.ARQ.job_prefix + job_id, keys.ARQ.result_prefix + job_id
+            )
+            if is_there:
+                self._judge.acknowledge(job_id)
+
+        # It may have said nothing: arq takes a connection that is lost for an id that is there.
+        await self._acknowledges(enqueue, again=True)
 
     async def _enqueue_many(self, client: QueueClient, plans: list[JobPlan]) -> None:
         await asyncio.sleep(plans[0].at_s)
