@@ -46,7 +46,7 @@ PAGES = (
     "/jobs?state=done",
     "/workers",
     "/workers/web-007:1",
-    "/jobs/default/ready-500000",
+    "/jobs/default/ready-1000",
     "/metrics/jobs",
     "/schedules",
     "/audit",
