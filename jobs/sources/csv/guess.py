@@ -66,6 +66,10 @@ _WORDS = {
     "gained_subscribers": ("new subscribers", "subscribers gained", "new followers"),
     "likes": ("reactions", "total likes", "hearts"),
     "comments": ("replies", "total comments"),
+    "impressions": ("impressions",),
+    "viewers": ("unique viewers", "viewers"),
+    "new_viewers": ("new viewers",),
+    "returning_viewers": ("returning viewers",),
 }
 
 
@@ -192,6 +196,7 @@ def _written(
 ) -> str:
     ids = [cell for cell in cells.get(found.columns.get("item_id", ""), []) if cell]
     on_youtube = bool(ids) and all(map(_VIDEO_ID.fullmatch, ids))
+    on_youtube |= any("youtube" in name for name in names)
     title = PurePath(text.name.removesuffix(".gz")).stem
     lines = [
         f"name = {_quoted(title)}",

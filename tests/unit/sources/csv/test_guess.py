@@ -60,8 +60,9 @@ async def test_a_known_name_counts_before_one_that_may_mean_the_same(write: Writ
         "title": "title",
         "published_at": "post_time",
         "likes": "likes",
+        "impressions": "impressions",
     }
-    assert "3 of 7 columns not read: reactions, new subscribers, impressions" in described
+    assert "2 of 7 columns not read: reactions, new subscribers" in described
 
 
 async def test_what_nobody_can_tell_is_asked(write: Write) -> None:
@@ -80,3 +81,12 @@ def test_what_cannot_be_mapped_says_so(write: Write, text: str, reason: str) -> 
     """It names the columns."""
     with pytest.raises(SourceError, match=reason):
         mapping_for(write("a.csv", text))
+
+
+async def test_what_only_an_owner_sees_is_mapped(write: Write) -> None:
+    """A list that someone made of Studio's columns keeps its impressions, and whose it is."""
+    rows = "".join(f"{at},{day:%d-%m-%Y},{9 * at},{at + 5},3\n" for at, day in enumerate(DAYS))
+    names = "ID,Video Publish Time,Impressions,Views,YouTube Premium (USD)"
+    columns, _ = await mapped(write, f"{names}\n{rows}")
+    assert columns["impressions"] == "impressions"
+    assert 'platform = "youtube"' in mapping_for(write("again.csv", f"{names}\n{rows}"))
