@@ -37,7 +37,7 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:unique` | hash | job id → `<its unique key>|<dead, if dead jobs hold it>|<ms that it is held once the job is done>|<since when, Unix ms>` | while the job waits, runs or is dead |
 | `arq:queue:<queue>:waiting` | sorted set | ids of jobs that wait until the job with their unique key has ended, or for a place in their lane, by due time | until then |
 | `arq:queue:<queue>:laned` | hash | job id → `<the limit that it was enqueued with, and its pace>|<its lane>` | while the job waits, runs or is dead |
-| `arq:queue:<queue>:paced` | hash | lane → `<until when its tokens are used up, Unix ms>|<ms from then until that>` | while the lane has jobs, and until then |
+| `arq:queue:<queue>:paced` | hash | lane → `<until when its tokens are used up, Unix ms>|<ms from then until that>|<ms for each unit>` | while the lane has jobs, and until then |
 | `arq:queue:<queue>:lane:<lane>` | sorted set | ids of the lane's jobs: those inside by FAR_MS less than when they are due, the others by due time | while it has jobs |
 | `arq:queue:<queue>:unseated` | sorted set | ids of jobs in the queue that have given up their places in their lanes, by due time | until the next claim |
 | `arq:queue:<queue>:lanes` | hash | lane → `<limit of the job that came last>|<that of an operator>` | while it has jobs or a limit of an operator |

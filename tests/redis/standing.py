@@ -174,6 +174,6 @@ async def _rest(redis: Any, worker_id: str, held_id: str) -> None:
     await redis.hset(queue_key + keys.LANES_SUFFIX, "work:1", "1|2")
     await redis.zadd(queue_key + keys.LANE_SUFFIX + "work:1", {"suspect": at - keys.FAR_MS})
     await redis.zadd(queue_key + keys.UNSEATED_SUFFIX, {"suspect": at})
-    await redis.hset(queue_key + keys.PACED_SUFFIX, "work:1", f"{at}|0")
+    await redis.hset(queue_key + keys.PACED_SUFFIX, "work:1", f"{at}|0|0")
     await redis.hset("odd", "a", "b")
     await redis.eval(SET_ASIDE, 3, own.aside, own.base, "odd", "string")

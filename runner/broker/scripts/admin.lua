@@ -57,7 +57,9 @@ local function revive(id, batch)
   local dead_id = id
   id = take_id_back(queue, id)
   take_key_back(queue, dead_id, id)
-  take_lane_back(queue, dead_id, id)
+  if uses_lanes(queue) then
+    take_lane_back(queue, dead_id, id)
+  end
   -- 0, not absent: settling looks for a history, which stays, only if attempts are stored.
   redis.call('SET', base .. 'retry:' .. id, '0')
   redis.call('DEL', base .. 'result:' .. id)
@@ -78,7 +80,7 @@ local woken = {}
 local function wait_until(id, due)
   -- It waits for another job, or a place in its lane, whenever it is due.
   if redis.call('ZSCORE', queue .. ':waiting', id) then
-    if wait_anew(queue, id, tonumber(due), now) then
+    if uses_lanes(queue) and wait_anew(queue, id, tonumber(due), now) then
       return
     end
     redis.call('ZADD', queue .. ':waiting', due, id)
@@ -179,7 +181,9 @@ function act.move(id, state, batch)
   leave_queue(id)
   redis.call('HDEL', queue .. ':crashes', id)
   carry_key(queue, id, target)
-  carry_lane(queue, id, target)
+  if uses_lanes(queue) then
+    carry_lane(queue, id, target)
+  end
   if put_in(target, id, tonumber(due), now) and retry then
     redis.call('ZADD', target .. ':retrying', retry, id)
   end

@@ -222,6 +222,7 @@ if #ids > 0 then
   local aborting, crashed = false, false
   if redis.call('EXISTS', base .. 'abort', queue .. ':crashes', queue .. ':paced') > 0 then
     if uses_paces(queue) then
+      open_lanes()
       start_paced(queue, ids, now)
     end
     aborting = redis.call('EXISTS', base .. 'abort') == 1

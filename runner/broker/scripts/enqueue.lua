@@ -70,7 +70,10 @@ end
 local function know_lanes()
   local lanes = {}
   for at = HEAD.size + 1, #ARGV, JOB.size do
-    lanes[#lanes + 1] = read_rule(ARGV[at + JOB.lane])
+    if ARGV[at + JOB.lane] ~= '' then
+      open_lanes()
+      lanes[#lanes + 1] = read_rule(ARGV[at + JOB.lane])
+    end
   end
   if #lanes > 1 then
     read_limits(queue, lanes)

@@ -29,7 +29,7 @@ local function due_at(queue, id, due, now)
     local place = redis.call('ZSCORE', suspects, id) and suspects or redis.call('ZSCORE', waiting, id) and waiting or queue
     local retry = redis.call('ZSCORE', queue .. ':retrying', id)
     due = math.max(due, tonumber(retry or 0))
-    if place == suspects or not wait_anew(queue, id, due, now) then
+    if place == suspects or not (uses_lanes(queue) and wait_anew(queue, id, due, now)) then
       due = string.format('%.4f', due)
       if retry then
         redis.call('ZADD', queue .. ':retrying', due, id)
@@ -76,7 +76,9 @@ local function ask_key(queue, queue_name, id, body, mode, batch, rule, lane_rule
       give_body(other, body, batch, queue_name)
       redis.call('HSET', key, 'by', id)
       due_at(queue, other, on_conflict == 'reschedule' and debounced(queue, other, score, most) or nil, now)
-      change_lane(queue, other, lane_rule, now)
+      if lane_rule ~= '' or uses_lanes(queue) then
+        change_lane(queue, other, lane_rule, now)
+      end
     end
     return found(other, queue)
   end

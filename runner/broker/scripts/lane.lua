@@ -10,7 +10,7 @@
 local queue, action, limit = KEYS[1], ARGV[HEAD.action], ARGV[HEAD.limit]
 local now = now_ms()
 local changed = 0
-uses_paces(queue)
+open_lanes()
 
 local act = {}
 

@@ -9,13 +9,38 @@
 -- claim takes its tokens, and who comes next is due when the rate allows it (GCRA). At most a burst of them stands in the
 -- queue, so however late they are claimed, no period sees more than the rate and a burst. `:paced` has of such a lane when
 -- its tokens are used up.
-local laned, paced, lane_limits, lanes_left = {}, {}, {}, {}
+local laned, paced = {}, {}
+
+-- What is below is made when it is needed: without lanes, no call takes the time for that.
+local open_lanes
+local read_rule, read_limits, limit_of, leave_again, score_outside, used_until, join_lane, give_lane, leave_lanes, leave_lane
+local take_lane_back, carry_lane, step_back, wait_anew, change_lane, enter_lane, let_all_in, start_paced, hold_lane, put_in_lane
 
 local function uses_lanes(queue)
   if laned[queue] == nil then
     laned[queue] = redis.call('EXISTS', queue .. ':laned') == 1
   end
+  if laned[queue] then
+    open_lanes()
+  end
   return laned[queue]
+end
+
+-- Put a job into its queue, or into its lane if it has one. Returns whether it is in the queue.
+local function put_in(queue, id, due, now)
+  local is_in = nil
+  if uses_lanes(queue) then
+    is_in = put_in_lane(queue, id, due, now)
+  end
+  if is_in == nil then
+    redis.call('ZADD', queue, string.format('%.4f', due), id)
+  end
+  return is_in ~= false
+end
+
+-- Let in whoever comes next in the lanes that jobs have left; the last thing that a call does. Returns how many.
+local function close_lanes(now)
+  return let_all_in and let_all_in(now) or 0
 end
 
 -- Whether lanes of this queue have a pace, or give places up with the claim.
@@ -26,9 +51,15 @@ local function uses_paces(queue)
   return paced[queue]
 end
 
+function open_lanes()
+if let_all_in then
+  return
+end
+local lane_limits, lanes_left = {}, {}
+
 -- A rule, which is an entry of `:laned`, too: the limit that the job was enqueued with, `s` if its place is free once it
 -- is claimed, then for a rate ms for each unit, a slash and the job's units; and its lane.
-local function read_rule(text)
+function read_rule(text)
   local limit, pace, lane = string.match(text or '', '^(%d+)([^|]*)|(.+)$')
   return lane, tonumber(limit), pace
 end
@@ -38,25 +69,14 @@ local function read_pace(pace)
   return tonumber(unit_ms) or 0, tonumber(units) or 1
 end
 
--- Until when the tokens of a lane are used up: not further ahead than when that was written, though Redis's clock may
--- have been set back since.
-local function used_until(queue, lane, now)
-  local until_ms, ahead = string.match(redis.call('HGET', queue .. ':paced', lane) or '', '^([%d.]+)|([%d.]+)$')
-  return math.max(now, math.min(tonumber(until_ms) or 0, now + (tonumber(ahead) or 0)))
-end
-
-local function use_until(queue, lane, until_ms, now)
-  redis.call('HSET', queue .. ':paced', lane, string.format('%.4f|%.4f', until_ms, math.max(0, until_ms - now)))
-  paced[queue] = true
-end
-
 -- When the next job of a lane may start whose tokens are used until then, if it costs so many units.
 local function slot(until_ms, unit_ms, units, burst)
   return until_ms + (units - math.max(burst, units)) * unit_ms
 end
 
--- Read the limits of lanes: that of an operator, or that of the job that came last. `:lanes` has both.
-local function read_limits(queue, lanes)
+-- Read the limits of lanes: that of an operator, or that of the job that came last. `:lanes` has both. And of lanes with a
+-- pace until when their tokens are used up, how far ahead that was when it was written, and ms for each unit.
+function read_limits(queue, lanes)
   local asked = {}
   for _, lane in ipairs(lanes) do
     if not lane_limits[queue .. '|' .. lane] then
@@ -65,22 +85,41 @@ local function read_limits(queue, lanes)
     end
   end
   for first = 1, #asked, FLOW_STEP do
-    local last = math.min(first + FLOW_STEP - 1, #asked)
-    for i, text in ipairs(redis.call('HMGET', queue .. ':lanes', unpack(asked, first, last))) do
-      local own, set = string.match(text or '', '^(%d*)|(%d*)$')
-      lane_limits[queue .. '|' .. asked[first + i - 1]] = { own = tonumber(own), set = tonumber(set) }
+    local some = { unpack(asked, first, math.min(first + FLOW_STEP - 1, #asked)) }
+    local limits = redis.call('HMGET', queue .. ':lanes', unpack(some))
+    local paces = uses_paces(queue) and redis.call('HMGET', queue .. ':paced', unpack(some)) or {}
+    for i, lane in ipairs(some) do
+      local own, set = string.match(limits[i] or '', '^(%d*)|(%d*)$')
+      local until_ms, ahead, unit_ms = string.match(paces[i] or '', '^([%d.]+)|([%d.]+)|([%d.]+)$')
+      local known = { own = tonumber(own), set = tonumber(set), unit_ms = tonumber(unit_ms) }
+      known.until_ms, known.ahead = tonumber(until_ms), tonumber(ahead)
+      lane_limits[queue .. '|' .. lane] = known
     end
   end
 end
 
-local function limit_of(queue, lane, fallback)
+function limit_of(queue, lane, fallback)
   read_limits(queue, { lane })
   local known = lane_limits[queue .. '|' .. lane]
   return known.set or known.own or fallback, known
 end
 
+-- Until when the tokens of a lane are used up: not further ahead than when that was written, though Redis's clock may
+-- have been set back since.
+function used_until(queue, lane, now)
+  local _, known = limit_of(queue, lane)
+  return math.max(now, math.min(known.until_ms or 0, now + (known.ahead or 0)))
+end
+
+local function use_until(queue, lane, until_ms, now, unit_ms)
+  local _, known = limit_of(queue, lane)
+  known.until_ms, known.ahead, known.unit_ms = until_ms, math.max(0, until_ms - now), unit_ms
+  redis.call('HSET', queue .. ':paced', lane, string.format('%.4f|%.4f|%.6f', until_ms, known.ahead, unit_ms))
+  paced[queue] = true
+end
+
 -- Note that a job has left its place in a lane, or, with *all*, that any number of places may be free.
-local function leave_again(queue, lane, limit, all)
+function leave_again(queue, lane, limit, all)
   local of_queue = lanes_left[queue] or {}
   local before = of_queue[lane] or { freed = 0 }
   lanes_left[queue] = of_queue
@@ -104,7 +143,7 @@ local function score_inside(due)
   return string.format('%.4f', math.max(0, math.min(due, FAR - 1)) - FAR)
 end
 
-local function score_outside(due)
+function score_outside(due)
   return string.format('%.4f', math.max(0, due))
 end
 
@@ -128,9 +167,13 @@ local function make_room(queue, key, id, score, due, now)
   return true
 end
 
--- Units of the jobs of a lane that stand in the queue, and are to start before another one.
-local function units_ahead(queue, key)
-  local ids, units = redis.call('ZRANGEBYSCORE', key, '-inf', '(0', 'LIMIT', 0, FLOW_STEP), 0
+-- Units of the jobs of a lane with a rate that stand in the queue, and are to start before another one.
+local function units_ahead(queue, lane)
+  local _, known = limit_of(queue, lane)
+  if (known.unit_ms or 0) == 0 then
+    return 0
+  end
+  local ids, units = redis.call('ZRANGEBYSCORE', queue .. ':lane:' .. lane, '-inf', '(0', 'LIMIT', 0, FLOW_STEP), 0
   for _, rule in ipairs(#ids > 0 and redis.call('HMGET', queue .. ':laned', unpack(ids)) or {}) do
     local _, _, pace = read_rule(rule)
     units = units + select(2, read_pace(pace))
@@ -158,44 +201,43 @@ local function take_place(queue, id, rule, due, now, is_new)
     leave_again(queue, lane, own_limit, true)
   end
   local start = due
-  if pace ~= '' and not redis.call('HGET', queue .. ':paced', lane) then
-    use_until(queue, lane, now, now)
+  local _, known = limit_of(queue, lane)
+  if pace ~= '' and known.unit_ms ~= read_pace(pace) then
+    use_until(queue, lane, used_until(queue, lane, now), now, (read_pace(pace)))
   end
-  if not is_full and uses_paces(queue) then
-    start = paced_due(queue, lane, pace, limit, due, pace == '' and 0 or units_ahead(queue, key), now)
+  if not is_full and known.until_ms then
+    start = paced_due(queue, lane, pace, limit, due, units_ahead(queue, lane), now)
   end
   redis.call('ZADD', key, is_full and score_outside(due) or score_inside(due), id)
   return not is_full and start or nil
 end
 
 -- The same of a job that is not in its queue, and into the queue if there is a place. Returns whether it is there.
-local function join_lane(queue, id, rule, due, now, is_new)
+function join_lane(queue, id, rule, due, now, is_new)
   local start = take_place(queue, id, rule, due, now, is_new)
   redis.call('ZADD', start and queue or queue .. ':waiting', string.format('%.4f', start or due), id)
   return start ~= nil
 end
 
--- Put a job into its queue, or into its lane if it has one. Returns whether it is in the queue.
-local function put_in(queue, id, due, now)
-  local rule = uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil
+-- Put a job into its lane, if it has one. Returns whether it is in the queue; nil if it has none.
+function put_in_lane(queue, id, due, now)
+  local rule = redis.call('HGET', queue .. ':laned', id)
   local lane, limit = read_rule(rule)
   if lane then
     redis.call('ZREM', queue .. ':lane:' .. lane, id)
     leave_again(queue, lane, limit)
     return join_lane(queue, id, rule, due, now)
   end
-  redis.call('ZADD', queue, string.format('%.4f', due), id)
-  return true
 end
 
 -- A new job with this rule; `put_in` follows.
-local function give_lane(queue, id, rule)
+function give_lane(queue, id, rule)
   redis.call('HSET', queue .. ':laned', id, rule)
   laned[queue] = true
 end
 
 -- Jobs leave their lanes; *rules* are their entries. The next ones come in as the call ends: `close_lanes`.
-local function leave_lanes(queue, ids, rules)
+function leave_lanes(queue, ids, rules)
   local had, by_lane = {}, {}
   for i, id in ipairs(ids) do
     local lane, limit = read_rule(rules[i])
@@ -216,7 +258,7 @@ local function leave_lanes(queue, ids, rules)
 end
 
 -- A job leaves its queue; dead_id: under which it goes on if it has died, and comes back to its lane if it is retried.
-local function leave_lane(queue, id, dead_id)
+function leave_lane(queue, id, dead_id)
   local rule = redis.call('HGET', queue .. ':laned', id)
   if rule then
     leave_lanes(queue, { id }, { rule })
@@ -227,7 +269,7 @@ local function leave_lane(queue, id, dead_id)
 end
 
 -- A dead job runs again, as *id* from now on; `put_in` follows.
-local function take_lane_back(queue, dead_id, id)
+function take_lane_back(queue, dead_id, id)
   local rule = dead_id ~= id and uses_lanes(queue) and redis.call('HGET', queue .. ':laned', dead_id)
   if rule then
     redis.call('HDEL', queue .. ':laned', dead_id)
@@ -236,7 +278,7 @@ local function take_lane_back(queue, dead_id, id)
 end
 
 -- A job goes on in another queue, in the lane of the same name there; `put_in` follows.
-local function carry_lane(queue, id, target)
+function carry_lane(queue, id, target)
   local rule = uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id)
   if rule then
     leave_lanes(queue, { id }, { rule })
@@ -246,7 +288,7 @@ end
 
 -- A job whose next attempt is due later gives its place up until then. It stands in its queue, and nobody holds it. One
 -- that is due as before keeps its place, unless it gave that up when it was claimed.
-local function step_back(queue, id, due, now, is_later)
+function step_back(queue, id, due, now, is_later)
   local rule = redis.call('HGET', queue .. ':laned', id)
   local _, _, pace = read_rule(rule)
   if not rule or (pace == '' and not is_later) or redis.call('ZREM', queue, id) == 0 then
@@ -259,8 +301,8 @@ local function step_back(queue, id, due, now, is_later)
 end
 
 -- Another time for a job that waits in its queue or lane. Returns false if it has no lane, or waits elsewhere.
-local function wait_anew(queue, id, due, now)
-  local lane, limit = read_rule(uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or nil)
+function wait_anew(queue, id, due, now)
+  local lane, limit = read_rule(redis.call('HGET', queue .. ':laned', id))
   local key = lane and queue .. ':lane:' .. lane
   if not lane or not redis.call('ZSCORE', key, id) then
     return false
@@ -283,7 +325,7 @@ end
 
 -- A job that waits has got the arguments of another call, and with them the lane of that, '' for none. A suspect stays
 -- in its lane: it runs alone.
-local function change_lane(queue, id, rule, now)
+function change_lane(queue, id, rule, now)
   local old = uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id) or ''
   if old == rule or redis.call('ZSCORE', queue .. ':suspects', id) then
     return
@@ -311,7 +353,7 @@ local function change_lane(queue, id, rule, now)
 end
 
 -- A new job of a lane; place: ':waiting' if it waits for another job first. Returns where it stands, '' in the queue.
-local function enter_lane(queue, id, rule, place, mode, due, now)
+function enter_lane(queue, id, rule, place, mode, due, now)
   if mode ~= 'new' then
     -- One of this id may have been ended by a program that knows no lanes.
     leave_lane(queue, id)
@@ -326,18 +368,16 @@ end
 
 -- When each of these may start that come into one lane, one after the other.
 local function pace_comers(queue, lane, comers, now)
-  local ids, ahead = {}, nil
+  local ids, ahead = {}, units_ahead(queue, lane)
   for i, comer in ipairs(comers) do
     ids[i] = comer[1]
   end
-  local rules = redis.call('HMGET', queue .. ':laned', unpack(ids))
+  local limit, known = limit_of(queue, lane, 1)
+  local rules = known.unit_ms > 0 and redis.call('HMGET', queue .. ':laned', unpack(ids)) or {}
   for i, comer in ipairs(comers) do
-    local _, own, pace = read_rule(rules[i])
-    if pace then
-      ahead = ahead or (pace == '' and 0 or units_ahead(queue, queue .. ':lane:' .. lane))
-      comer[4] = paced_due(queue, lane, pace, limit_of(queue, lane, own), comer[2], ahead, now)
-      ahead = ahead + (pace == '' and 0 or select(2, read_pace(pace)))
-    end
+    local _, _, pace = read_rule(rules[i])
+    comer[4] = paced_due(queue, lane, pace, limit, comer[2], ahead, now)
+    ahead = ahead + select(2, read_pace(pace))
   end
 end
 
@@ -358,7 +398,8 @@ local function find_next(queue, lane, left, comers, now)
       comers[#comers + 1] = own[#own]
     end
   end
-  if #own > 0 and uses_paces(queue) then
+  local _, known = limit_of(queue, lane)
+  if #own > 0 and known.until_ms then
     pace_comers(queue, lane, own, now)
   end
   local last = tonumber(found[#found])
@@ -426,8 +467,10 @@ local function forget_lanes(queue, lanes, now)
   end
   if #forgotten > 0 then
     redis.call('HDEL', queue .. ':lanes', unpack(forgotten))
-    for _, lane in ipairs(uses_paces(queue) and forgotten or {}) do
-      if used_until(queue, lane, now) <= now then
+    for _, lane in ipairs(forgotten) do
+      local known = lane_limits[queue .. '|' .. lane]
+      if known.until_ms and used_until(queue, lane, now) <= now then
+        known.until_ms, known.unit_ms = nil, nil
         redis.call('HDEL', queue .. ':paced', lane)
       end
     end
@@ -455,8 +498,7 @@ local function close_queue(queue, of_queue, now)
   return come
 end
 
--- Let in whoever comes next in the lanes that jobs have left; the last thing that a call does. Returns how many.
-local function close_lanes(now)
+function let_all_in(now)
   local come = 0
   while next(lanes_left) do
     local left = lanes_left
@@ -469,25 +511,34 @@ local function close_lanes(now)
 end
 
 -- A worker has claimed these: those whose places are free with that leave them, and take their tokens.
-local function start_paced(queue, ids, now)
-  local rules, left = redis.call('HMGET', queue .. ':laned', unpack(ids)), false
+function start_paced(queue, ids, now)
+  local rules, by_lane, lanes = redis.call('HMGET', queue .. ':laned', unpack(ids)), {}, {}
   for i, id in ipairs(ids) do
     local lane, limit, pace = read_rule(rules[i])
     if lane and pace ~= '' then
-      local unit_ms, units = read_pace(pace)
-      redis.call('ZREM', queue .. ':lane:' .. lane, id)
-      if unit_ms > 0 then
-        use_until(queue, lane, used_until(queue, lane, now) + units * unit_ms, now)
+      if not by_lane[lane] then
+        by_lane[lane], lanes[#lanes + 1] = { limit = limit, unit_ms = read_pace(pace), units = 0 }, lane
       end
-      leave_again(queue, lane, limit)
-      left = true
+      table.insert(by_lane[lane], id)
+      by_lane[lane].units = by_lane[lane].units + select(2, read_pace(pace))
     end
   end
-  return left and close_lanes(now) or 0
+  read_limits(queue, lanes)
+  for _, lane in ipairs(lanes) do
+    local of_lane = by_lane[lane]
+    redis.call('ZREM', queue .. ':lane:' .. lane, unpack(of_lane))
+    if of_lane.unit_ms > 0 then
+      use_until(queue, lane, used_until(queue, lane, now) + of_lane.units * of_lane.unit_ms, now, of_lane.unit_ms)
+    end
+    for _ = 1, #of_lane do
+      leave_again(queue, lane, of_lane.limit)
+    end
+  end
+  let_all_in(now)
 end
 
 -- Let no job of the lane of this rule start for so many ms: those that stand in the queue come due later, the first then.
-local function hold_lane(queue, own_rule, ms, now)
+function hold_lane(queue, own_rule, ms, now)
   local lane, limit, own_pace = read_rule(own_rule)
   if not lane then
     return
@@ -507,5 +558,6 @@ local function hold_lane(queue, own_rule, ms, now)
   end
   local places = limit_of(queue, lane, limit)
   local until_ms = now + ms + (math.max(1, places) - 1) * own_ms
-  use_until(queue, lane, math.max(used_until(queue, lane, now), until_ms), now)
+  use_until(queue, lane, math.max(used_until(queue, lane, now), until_ms), now, own_ms)
+end
 end
