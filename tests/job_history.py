@@ -492,7 +492,7 @@ class JobHistory:
         head, rest = _head(AdminHead, args)
         for block, found in zip(_blocks(AdminJob, rest), reply, strict=True):
             job = self.jobs.get(block["id"])
-            if job is not None and found not in {b"running", b"gone"}:
+            if job is not None and found not in {b"running", b"gone", b"held"}:
                 self._acted_on(job, head, found.decode())
 
     def _acted_on(self, job: JobModel, head: dict[str, bytes], found: str) -> None:

@@ -83,7 +83,7 @@ local function put_letter(batch, how, letter, now)
   if redis.call('SET', base .. 'job:' .. id, before .. string.format('%.0f', now) .. after, 'NX') then
     redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
     local due = now + (tonumber(delay) or 0)
-    if rule ~= '' then
+    if rule and rule ~= '' then
       open_lanes()
       give_lane(queue_key, id, rule)
       join_lane(queue_key, id, rule, due, now, true)
