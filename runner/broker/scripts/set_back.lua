@@ -18,7 +18,7 @@ end
 -- A lane knows its jobs by when they are due, those inside by FAR less.
 local has_lanes = redis.call('EXISTS', queue .. ':laned') == 1
 local function tell_lane(id, due)
-  local lane = has_lanes and string.match(redis.call('HGET', queue .. ':laned', id) or '', '^%d+[^|]*|(.+)$')
+  local lane = has_lanes and string.match(redis.call('HGET', queue .. ':laned', id) or '', '^[^|]*|(.+)$')
   local score = lane and redis.call('ZSCORE', queue .. ':lane:' .. lane, id)
   if score then
     redis.call('ZADD', queue .. ':lane:' .. lane, text(tonumber(score) < 0 and due - FAR or due), id)

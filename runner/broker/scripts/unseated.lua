@@ -5,7 +5,7 @@
 local function clear_unseated(queue)
   local ids = redis.call('ZRANGE', queue .. ':unseated', 0, 499)
   for _, id in ipairs(ids) do
-    local lane = string.match(redis.call('HGET', queue .. ':laned', id) or '', '^%d+[^|]*|(.+)$')
+    local lane = string.match(redis.call('HGET', queue .. ':laned', id) or '', '^[^|]*|(.+)$')
     local key = queue .. ':lane:' .. (lane or '')
     local score = lane and tonumber(redis.call('ZSCORE', key, id) or nil) or -1
     local due = score >= 0 and redis.call('ZSCORE', queue, id)
