@@ -417,7 +417,7 @@ async def test_limit_that_one_job_meets_holds_its_whole_lane(
     redis_url: str, redis: QueueClient
 ) -> None:
     """As somebody else's `Retry-After` asks: nothing of the lane starts before, others do."""
-    rate = sync.options(lane=Lane("account", rate=Rate(1000, per_s=1, burst=2)))
+    rate = sync.options(lane=Lane("account", rate=Rate(4, burst=2)))
     two = sync.options(lane=TWO)
     for bound, account in ((rate, 1), (two, 2)):
         handles = [await bound.enqueue(account=account, how="limited", more=-1)]
