@@ -56,18 +56,18 @@ async def stock_working(
         redis_settings=RedisSettings.from_dsn(url),
         **given,
     )
-    running = asyncio.create_task(worker.async_run())
-    try:
-        yield worker
-    finally:
-        pool = worker.pool.connection_pool
-        with contextlib.suppress(asyncio.CancelledError):
-            await worker.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        # arq closes the pool while its main task may still be opening a connection of it.
-        await pool.disconnect()
-        with warnings.catch_warnings():
-            # A pipeline that arq cancels half-way is not closed; that is not the next test's fault.
-            warnings.simplefilter("ignore", ResourceWarning)
+    with warnings.catch_warnings():
+        # A pipeline that arq cancels half-way is not closed; that is not the test's fault.
+        warnings.simplefilter("ignore", ResourceWarning)
+        running = asyncio.create_task(worker.async_run())
+        try:
+            yield worker
+        finally:
+            pool = worker.pool.connection_pool
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker.close()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            # arq closes the pool while its main task may still be opening a connection of it.
+            await pool.disconnect()
             gc.collect()

@@ -114,7 +114,7 @@ async def test_lapsed_job_that_a_stock_worker_took_is_the_stock_workers(
             assert await stage.started.next() == "theirs"
             await renew_leases(ours)
             await eventually(lambda: holds_nothing(ours))
-            assert await redis.hlen(f"{QUEUE}:running") == 0  # type: ignore[misc]
+            assert await redis.hgetall(f"{QUEUE}:running") == {}  # type: ignore[misc]
             stage.go.set()
             assert await handle.result(timeout_s=PATIENCE_S) == "theirs"
         assert ours.jobs_complete == 0
