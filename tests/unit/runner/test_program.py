@@ -201,6 +201,8 @@ def test_one_signal_stops_a_service_though_a_library_loses_the_cancellation(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever stops it sends no second one."""
+    # As in a new process, whatever tests before this one, or their runner, have set.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     async def serve() -> None:
         signal.raise_signal(number)
@@ -208,5 +210,8 @@ def test_one_signal_stops_a_service_though_a_library_loses_the_cancellation(
             await asyncio.sleep(60)
         await asyncio.sleep(60)
 
-    run_service(serve())
+    try:
+        run_service(serve())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == "pipeline: stopped while it started\n"
