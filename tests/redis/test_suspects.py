@@ -12,6 +12,8 @@ import pytest
 from runner import Context, JobState, job
 from runner.admin import Admin
 from runner.broker import keys
+from runner.broker.scripts import RENEW
+from runner.broker.scripts.fields import Lease, RenewHead
 from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
 from runner.operations.jobs import list_jobs, matching
@@ -232,6 +234,22 @@ async def test_worker_that_comes_back_takes_its_crash_back(
             assert await handle.result(timeout_s=PATIENCE_S) == "x"
         await stop(one, at_once=True)
     assert await redis.exists(SUSPECTS) == 0
+
+
+@pytest.mark.parametrize("holder", ["w:2", "other:1"])
+async def test_crash_is_taken_back_whoever_has_the_job_since(
+    redis: QueueClient, holder: str
+) -> None:
+    """Its worker may have claimed it as a suspect just before it says that it outlived the loss."""
+    handle = await act.enqueue("x")
+    await _blame(redis, handle.id)  # for the claim w:1
+    await redis.hset(f"{QUEUE}:running", handle.id, holder)  # type: ignore[misc]
+    ours = Lease(handle.id, "w:1")
+    for outlived, left in ((0, 1), (1, 0)):
+        head = RenewHead(60_000, "w", outlived)
+        await redis.eval(RENEW, 2, QUEUE, "arq:", *head, *ours)  # type: ignore[misc]
+        assert await crashes(redis, "default", handle.id) == left
+    assert await redis.hget(f"{QUEUE}:running", handle.id) == holder.encode()  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("action", ["run", "delete", "bury", "abort", "reschedule", "move"])

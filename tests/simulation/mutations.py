@@ -100,7 +100,9 @@ IN_LUA: dict[str, InLua] = {
     ),
     "crash-not-taken-back": InLua("renew settle", "found = true", "found = false"),
     "late-question-takes-a-crash-back": InLua(
-        "renew", "if ARGV[3] == '1' then take_crash_back", "if true then take_crash_back"
+        "renew",
+        "if holder ~= token and ARGV[3] == '1' then take_crash_back",
+        "if holder ~= token then take_crash_back",
     ),
     "retrying-kept-for-another-job": InLua(
         "enqueue",
@@ -181,7 +183,7 @@ IN_LUA: dict[str, InLua] = {
         "math.min(now, tonumber(string.match(owner, '^[^|]*|([%d.e+-]+)')) or score or now)",
         "now",
     ),
-    "renews-a-lost-lease": InLua("renew", "lost[#lost + 1] = id if", "if"),
+    "renews-a-lost-lease": InLua("renew", "lost[#lost + 1] = id end if", "end if"),
     "renews-without-the-mark": InLua(
         "renew", "redis.call('SET', marks[i], token, 'PX', lease)", "local _ = token"
     ),

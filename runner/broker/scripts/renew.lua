@@ -35,9 +35,10 @@ for i, id in ipairs(ids) do
     -- If this very worker has claimed it again, the answer is on its way.
     if not holder or worker_of(holder) ~= worker_of(token) then
       lost[#lost + 1] = id
-      if ARGV[HEAD.outlived] == '1' then
-        take_crash_back(queue, id, token, now)
-      end
+    end
+    -- Also if it is that worker's again, as a suspect: it may have claimed it before it said so.
+    if holder ~= token and ARGV[HEAD.outlived] == '1' then
+      take_crash_back(queue, id, token, now)
     end
   elseif held[i] ~= token and (held[i] or not redis.call('ZSCORE', queue, id)) then
     -- A stock arq worker has it.
