@@ -247,7 +247,8 @@ async def test_crash_is_taken_back_whoever_has_the_job_since(
     ours = Lease(handle.id, "w:1")
     for outlived, left in ((0, 1), (1, 0)):
         head = RenewHead(60_000, "w", outlived)
-        await redis.eval(RENEW, 2, QUEUE, "arq:", *head, *ours)  # type: ignore[misc]
+        given = [*map(str, head), *map(str, ours)]
+        await redis.eval(RENEW, 2, QUEUE, "arq:", *given)  # type: ignore[misc]
         assert await crashes(redis, "default", handle.id) == left
     assert await redis.hget(f"{QUEUE}:running", handle.id) == holder.encode()  # type: ignore[misc]
 
