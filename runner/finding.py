@@ -111,7 +111,7 @@ def _of_project(project: Path, folder: Path) -> Named | None:
         raise AppError(f'{project}: [tool.pipeline] has no app = "MODULE:NAME"; {remedy}')
     if others := sorted(table.keys() - {"app"}):
         raise AppError(
-            f"{project}: [tool.pipeline] has {', '.join(others)}, and takes app alone; {remedy}"
+            f"{project}: [tool.pipeline] has {', '.join(others)}, but only app is allowed; {remedy}"
         )
     if project.parent != folder and project.stat().st_uid not in {os.getuid(), 0}:
         # In a folder that all may write, such as /tmp, anybody could let us run his code.

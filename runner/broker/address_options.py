@@ -39,7 +39,7 @@ def read_options(
         if name.startswith("ssl_") and not secured:
             raise WrongOption(f"the option {name!r}, but no TLS: write rediss://, or delete it")
         if name == "slot" and not clustered:
-            raise WrongOption("the option 'slot', which a cluster alone has: delete it")
+            raise WrongOption("the option 'slot', which only a cluster has: delete it")
         try:
             found[name] = read(text)
         except ValueError as error:

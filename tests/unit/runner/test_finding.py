@@ -72,7 +72,7 @@ def test_nearest_project_counts_and_is_where_modules_are_looked_for(tmp_path: Pa
     [
         ("[tool.pipeline\n", "it is not TOML: .*; correct it, or name the application by --app"),
         ("[tool.pipeline]\n", r'\[tool\.pipeline\] has no app = "MODULE:NAME"'),
-        ('[tool.pipeline]\napp = "a:b"\npath = "c"\n', r"has path, and takes app alone"),
+        ('[tool.pipeline]\napp = "a:b"\npath = "c"\n', r"has path, but only app is allowed"),
         ("[tool.pipeline]\napp = 3\n", r"\[tool\.pipeline\] has no app"),
         ("[tool]\npipeline = 3 # tool.pipeline\n", r"\[tool\.pipeline\] has no app"),
     ],

@@ -98,7 +98,7 @@ def test_location_refuses_anything_else_in_one_line(url: str) -> None:
         ("redis://cache?db=1&db=1", "'db' twice"),
         ("redis://cache?decode_responses=true", "'decode_responses', which is not honoured"),
         ("redis://cache?socket_timeout=5", "'socket_timeout', which is not honoured"),
-        ("redis://cache?slot=mail", "'slot', which a cluster alone has: delete it"),
+        ("redis://cache?slot=mail", "'slot', which only a cluster has: delete it"),
         ("redis+cluster://cache?slot=ma}il", "'slot', which is no word of letters"),
         ("redis+cluster://cache?slot=", "'slot', which is no word of letters"),
         ("redis://cache?nonsense", "'nonsense', which is not honoured"),
