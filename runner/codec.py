@@ -281,11 +281,13 @@ def _read_ours(envelope: Envelope, fields: dict[str, Any]) -> None:
     get = fields.get
     envelope.batch_id, envelope.trace = batch_id, trace = get("b"), get("tp")
     envelope.inputs, envelope.passes = inputs, passes = get("in"), get("out")
+    envelope.nonce = nonce = get("n")
     if (
         not (batch_id is None or type(batch_id) is str)
         or not (trace is None or type(trace) is str)
         or not (inputs is None or type(inputs) is list)
         or not (passes is None or type(passes) is list)
+        or not (nonce is None or type(nonce) is str)
     ):
         raise CodecError(_WRONG_TYPE)
     limits: dict[str, int] = {one: fields[one] for one in ("sw", "x", "dl") if one in fields}

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _ROUNDING_MS = 0.01
 _PLACE_MS = 2.0
 _RANDOM = re.compile(b"[0-9a-f]{32}")
+_DRAWN = re.compile(rb'("n":"[0-9a-f]+")}$')
 
 
 @dataclass(slots=True)
@@ -94,6 +95,10 @@ class JobModel:
     """Of its lane, as `NewJob.lane` has it: its place is free once it is claimed."""
     is_put_back: bool = False
     """Whether it comes due again after its claim was lost: it takes tokens, but waits for none."""
+    result: bytes = b""
+    """What it left behind as it ended."""
+    kept_until_ms: float = 0.0
+    """Until when Redis keeps that."""
     is_place_known: bool = True
     """False once Redis's clock was set back past its due time: the next claim tells it."""
 
@@ -273,7 +278,7 @@ class JobHistory:
         known = self.jobs.get(block["id"])
         is_free = known is None or known.is_over or known.key != known.id
         if is_created and is_free:
-            if known is not None and _is_repeated(known, block):
+            if known is not None and self._is_repeated(known, block):
                 return
             if known is not None:
                 self.seen["an id used again"] += 1
@@ -285,6 +290,22 @@ class JobHistory:
             self._fault("a repeated enqueue was not known", known)
         elif is_free and block["mode"] != b"arq":
             self._on_fault("refused though free", block["id"], "")
+
+    def _is_repeated(self, known: JobModel, block: dict[str, bytes]) -> bool:
+        """
+        Whether a call for a job that has left its id is an earlier one, made again: it adds none.
+
+        A dead job under an id of its caller's choice still tells its own call by the body, to the
+        byte, and one that is over by the digits in its result, while that is kept. One that left
+        neither is followed by another job.
+        """
+        if known.ended_how == "delete":
+            return False
+        if block["mode"] == b"new" or (known.is_dead and known.body == block["body"]):
+            return True
+        drawn = _DRAWN.search(block["body"])
+        is_kept = self._now_ms < known.kept_until_ms
+        return drawn is not None and is_kept and drawn[1] in known.result
 
     def _due_of(self, block: dict[str, bytes]) -> float:
         if block["due_ms"]:
@@ -389,6 +410,11 @@ class JobHistory:
         job.holder, job.is_offered = None, False
         self._goes_back(job)
         if kind in {"done", "abort", "fail"}:
+            ms = float(outcome["ms"])
+            job.result, job.kept_until_ms = (
+                outcome["result"],
+                self._now_ms + ms if ms >= 0 else math.inf,
+            )
             self.end(job, kind)
         elif kind == "release" and float(outcome["ms"]) > 0:
             job.due_ms = self._now_ms + float(outcome["ms"])
@@ -517,19 +543,6 @@ class JobHistory:
             job.key = b"%b~%d" % (job.id, math.floor(self._now_ms))
 
 
-def _is_repeated(known: JobModel, block: dict[str, bytes]) -> bool:
-    """
-    Whether the call for a job that has left its id is an earlier one made again: it adds no job.
-
-    A dead job under an id of its caller's choice still tells its own call by the body, to the byte.
-    One that is over has left no body: of a chosen id, another job follows. One that was deleted has
-    left nothing at all, so whoever calls again for want of an answer adds it again.
-    """
-    if known.ended_how == "delete":
-        return False
-    return block["mode"] == b"new" or (known.is_dead and known.body == block["body"])
-
-
 def _head(kind: type[Any], args: list[Any]) -> tuple[dict[str, Any], list[Any]]:
     names = kind._fields
     return dict(zip(names, args, strict=False)), args[len(names) :]
@@ -544,7 +557,8 @@ def _blocks(kind: type[Any], values: list[Any]) -> Iterator[dict[str, Any]]:
 def _outcomes(args: list[bytes]) -> list[dict[str, Any]]:
     head, rest = _head(SettleHead, args)
     cut = int(head["short"]) * len(ShortOutcome._fields)
-    outcomes = [{"kind": b"done", **block} for block in _blocks(ShortOutcome, rest[:cut])]
+    short = {"kind": b"done", "ms": head["short_keep_ms"]}
+    outcomes = [short | block for block in _blocks(ShortOutcome, rest[:cut])]
     return outcomes + list(_blocks(FullOutcome, rest[cut:]))
 
 

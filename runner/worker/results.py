@@ -132,6 +132,8 @@ def result_fields(ended: Ended, queue_key: str, *, success: bool) -> dict[str, A
         fields["tp"] = envelope.trace
     if envelope.inputs is not None:
         fields["in"] = envelope.inputs
+    if envelope.nonce is not None:
+        fields["n"] = envelope.nonce
     if ended.held.lines:
         fields["log"] = list(ended.held.lines)
     body = claim.body

@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner import Context, JobState, connect, disconnect, job
 from runner.codec import decode_job
 from runner.current import current_client
 from runner.errors import ArgumentsError, CodecError, ConfigurationError, EnqueueError
+from runner.telemetry.job_log import KeepLines
 from tests.runner_kit import (
     PATIENCE_S,
     cut_off_enqueues,
@@ -24,6 +26,8 @@ from tests.runner_kit import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runner import QueueClient
     from tests.redis_server import RedisServer
 
@@ -116,25 +120,60 @@ async def test_enqueue_repeated_after_a_lost_answer_adds_no_second_job(redis: Qu
     assert await redis.zcard(QUEUE) == 1
 
 
+@pytest.fixture
+def _keeps_lines() -> Iterator[None]:
+    """Keep what jobs log with their results, which are written in another way then."""
+    structlog.configure(processors=[KeepLines(10), structlog.processors.KeyValueRenderer()])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_keeps_lines")
+@pytest.mark.parametrize("logs", [False, True], ids=["quiet", "logs"])
+@pytest.mark.parametrize("how", ["random id", "chosen id", "as arq"])
 async def test_enqueue_repeated_after_its_job_has_run_does_not_run_it_twice(
-    redis_url: str, redis: QueueClient
+    redis_url: str,
+    redis: QueueClient,
+    how: str,
+    logs: bool,  # noqa: FBT001 -- a parameter of pytest
 ) -> None:
     """The answer was lost and the job has run: the second call finds its result."""
     ran: list[str] = []
 
     async def note(ctx: Context, _: Any) -> None:
         ran.append(ctx.job_id)
+        if logs:
+            structlog.get_logger("tests.contract").info("tidying")
 
-    lose_answers_to_enqueues(
-        current_client(), after=lambda: eventually(lambda: redis.keys("arq:result:*"))
-    )
+    client = redis if how == "as arq" else current_client()
+    lose_answers_to_enqueues(client, after=lambda: eventually(lambda: redis.keys("arq:result:*")))
     async with working(redis_url, tidy, middleware=(note,)):
-        handle = await tidy.enqueue()
-        assert handle.created
-        await handle.result(timeout_s=PATIENCE_S)
+        if how == "as arq":
+            assert await redis.enqueue_job("tidy", _job_id="tidy:1") is not None
+            assert await redis.enqueue_job("tidy", _job_id="tidy:1") is None
+        else:
+            options = tidy.options(job_id="tidy:1") if how == "chosen id" else tidy
+            handle = await options.enqueue()
+            assert handle.created
+            await handle.result(timeout_s=PATIENCE_S)
 
-    assert ran == [handle.id]
+    assert len(ran) == 1
     assert await redis.zcard(QUEUE) == 0
+
+
+async def test_id_of_a_job_that_is_done_is_free_for_another_call(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A result stops the call that it came from alone."""
+    once = tidy.options(job_id="tidy:1")
+
+    async def does_nothing(ctx: Context, _: Any) -> None: ...
+
+    async with working(redis_url, tidy, middleware=(does_nothing,)):
+        await (await once.enqueue()).result(timeout_s=PATIENCE_S)
+
+    assert (await once.enqueue()).created
+    assert await redis.zcard(QUEUE) == 1
 
 
 async def test_enqueue_of_one_id_at_the_same_time_is_created_once(redis: QueueClient) -> None:

@@ -193,8 +193,8 @@ IN_LUA: dict[str, InLua] = {
     "repeated-enqueue-not-known": InLua(
         "enqueue", "return true, is_own(found, body, ms)", "return true, false"
     ),
-    "dead-not-known-by-its-body": InLua(
-        "enqueue", "is_own(redis.call('GET', job .. dead_id), body, ms)", "false"
+    "ended-job-not-known": InLua(
+        "enqueue", "died or drawn and string.find(result, drawn, 1, true)", "false"
     ),
     "run-keeps-attempts": InLua(
         "admin", "redis.call('SET', base .. 'retry:' .. id, '0')", "local _ = id"

@@ -218,7 +218,7 @@ HISTORIES = {
             faults=(Fault(at_s=0.5, kind="silence", who=0, for_s=1.0, what="enqueue"),),
         ),
         met="silence enqueue",
-        plant="dead-not-known-by-its-body",
+        plant="ended-job-not-known",
         rule="claimed after its end",
     ),
     "stock arq is slow to take a job that is deleted": History(

@@ -51,19 +51,20 @@ local function taken(id, body, mode, has_key, ms)
     local there = redis.call('MGET', job .. id, base .. 'result:' .. id)
     return (there[1] or there[2]) and true or false, has_key or not there[1] or is_own(there[1], body, ms)
   end
-  local found = redis.call('GET', job .. id)
+  local there = redis.call('MGET', job .. id, base .. 'result:' .. id)
+  local found, result = there[1], there[2]
   if found then
     return true, is_own(found, body, ms)
   end
-  -- This very call may have been made before, and the job may have died since.
+  -- This very call may have been made before, and the job may have died since, or been done: its result has the digits
+  -- that its caller drew for this one call.
   local dead_id = redis.call('HGET', queue .. ':died', id)
-  if dead_id and is_own(redis.call('GET', job .. dead_id), body, ms) then
+  local drawn = result and string.match(body, '("n":"%x+")}$')
+  local died = dead_id and is_own(redis.call('GET', job .. dead_id), body, ms)
+  if died or drawn and string.find(result, drawn, 1, true) then
     return true, true
   end
-  if mode == 'arq' then
-    return redis.call('EXISTS', base .. 'result:' .. id) == 1, false
-  end
-  return false, false
+  return mode == 'arq' and result ~= false, false
 end
 
 -- Read the limits of all lanes of this call.
