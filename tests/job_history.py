@@ -511,7 +511,8 @@ class JobHistory:
         for job in self._live.values():
             if job.holder is not None and not job.is_offered:
                 job.lease_until_ms = min(job.lease_until_ms, ends_ms)
-            elif self._now_ms < job.due_ms <= until_ms:
+            elif job.due_ms <= until_ms and (job.due_ms > self._now_ms or job.lane):
+                # In a lane it may come due later than it was to.
                 job.is_place_known = False
 
     def _administered(self, args: list[bytes], reply: Any) -> None:
