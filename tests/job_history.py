@@ -192,6 +192,9 @@ class JobHistory:
         fences_too: whether fences, which follow Redis's clock, may come again.
         """
         known = copy.deepcopy(then.jobs)
+        for key, job in known.items():
+            # The stock arq worker that has it has not forgotten it, and ends it as it likes.
+            job.was_stock = self.jobs[key].was_stock
         lost = self.jobs.keys() - known.keys()
         self.forgotten |= lost
         self.jobs.clear()
