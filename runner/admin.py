@@ -24,6 +24,7 @@ from runner.broker.servers import at as client_at
 from runner.checks import moment, text, unix_ms
 from runner.errors import ConfigurationError, refuse
 from runner.states import Found
+from runner.wording import not_started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -227,8 +228,12 @@ def _head(
     return head
 
 
-def aborted_result(queue_key: str) -> dict[str, Any]:
-    """Return the result of a job that was aborted before it started, without its id."""
+def aborted_result(queue_key: str, dropped_for: str = "") -> dict[str, Any]:
+    """
+    Return the result of a job that was aborted before it started, without its id.
+
+    dropped_for: the job that took its place in its lane.
+    """
     now_ms = wall_clock.now_ms()
     return {
         "t": 0,
@@ -237,7 +242,7 @@ def aborted_result(queue_key: str) -> dict[str, Any]:
         "k": {},
         "et": now_ms,
         "s": False,
-        "r": {"error": "CancelledError", "message": "aborted before it started"},
+        "r": {"error": "CancelledError", "message": not_started(dropped_for)},
         "st": now_ms,
         "ft": now_ms,
         "q": queue_key,

@@ -380,7 +380,11 @@ class BoundJob(Generic[P, R]):
         Raises:
             DuplicateJobError: It did.
         """
-        held = [request for request in requests if request.held_by is not None]
+        held = [
+            request
+            for request in requests
+            if request.held_by is not None and not request.is_lane_full
+        ]
         if held and self._unique is not None and self._unique.on_conflict == "raise":
             job_id, queue = held[0].held_by or ("", "")
             more = f", and {len(held) - 1:,} more jobs of this call likewise" if held[1:] else ""

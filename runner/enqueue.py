@@ -53,7 +53,7 @@ class Enqueue:
     or, without *overlap*, while the job of an earlier one has not ended. period_ms: between ticks.
     copies: return only when so many replicas have it. only_one: its unique key, and what to do if
     that is held; held_by: the id and queue of the job that holds it, once Redis has said so. lane:
-    in which it waits until there is a place.
+    in which it waits until there is a place; is_lane_full: it is skipped, since there was none.
     deadline_ms: from now until no attempt starts any more. limits: what the body says of when one
     may start: `sw`, and `dl` if a script enqueues it later.
     """
@@ -85,6 +85,7 @@ class Enqueue:
     deadline_ms: int | None = None
     limits: dict[str, int] | None = None
     held_by: tuple[str, str] | None = None
+    is_lane_full: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_id is None:
@@ -136,6 +137,12 @@ class Enqueue:
             return ""
         written = self._written(body) if self.lane.arguments else {}
         return self.lane.rule(self.lane_key(body), self.name, written)
+
+    def lane_call(self, body: bytes) -> str:
+        """Return what a call is sent of the lane: its rule, behind what to do at the limit."""
+        how = "wait" if self.lane is None else self.lane.at_limit
+        rule = self.lane_rule(body)
+        return rule if how == "wait" else f"{how}\n{self.name}\n{rule}"
 
     def lane_time(self, body: bytes) -> timedelta:
         """Return for how long a job with this body uses its lane's tokens up."""

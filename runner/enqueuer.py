@@ -178,9 +178,11 @@ class Sender:
         return reply if type(reply) is bool else self._held(request, reply)
 
     def _held(self, request: Enqueue, by: Answer) -> bool:
-        """Note which job holds the unique key of one that was not enqueued."""
+        """Note which job holds the unique key, or the place, of one that was not enqueued."""
         assert isinstance(by, HeldBy)  # noqa: S101 -- the other answers are booleans
-        request.held_by = by.job_id, self._script.own_keys.queue_of(by.queue_key)
+        request.is_lane_full = by.what == "lane"
+        if by.job_id:
+            request.held_by = by.job_id, self._script.own_keys.queue_of(by.queue_key)
         return False
 
     def _block(self, request: Enqueue) -> Block:
@@ -553,7 +555,7 @@ def _fields(request: Enqueue) -> Block:
         if request.only_one is None
         else request.only_one.rule(request.unique_key(body), request.name),
         deadline_ms="" if request.deadline_ms is None else request.deadline_ms,
-        lane="" if request.lane is None else request.lane_rule(body),
+        lane="" if request.lane is None else request.lane_call(body),
     )
 
 

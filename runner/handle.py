@@ -46,8 +46,9 @@ class JobHandle(Generic[R]):
     """
     One job, by its id.
 
-    created: False if `enqueue` found a pending job of the same id, or another one with its unique
-    key, and added none; this is the handle of that, then. job: by whose
+    created: False if `enqueue` found a pending job of the same id, another one with its unique key,
+    or its lane without a place (`at_limit="skip"`), and added none; this is the handle of that, or
+    of the lane's last job, then. job: by whose
     signature `result` reads; without it, the result is plain JSON values.
     """
 

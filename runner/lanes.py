@@ -16,7 +16,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from runner.checks import instance, optional, seconds, shown, text, whole
 from runner.errors import ArgumentsError, refuse
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST = 10_000
 """The largest limit of a lane."""
+
+AtLimit = Literal["wait", "skip", "newest", "cancel_running"]
 
 _MOST_UNITS = 1_000_000
 _DIGEST_DIGITS = 32
@@ -93,6 +95,12 @@ class Lane:
     instead of a limit, how many start in a time. name: with which the names of the lanes begin:
     that of the job, unless several jobs share them.
 
+    at_limit, if there is no place as a job is enqueued:
+        "wait"            it waits for one.
+        "skip"            it is not enqueued; the handle is that of the lane's last job.
+        "newest"          it waits, and those that waited before it are aborted.
+        "cancel_running"  the oldest that runs is asked to stop, and it takes that one's place.
+
     Raises:
         ConfigurationError: One of them is of the wrong type or out of its range.
     """
@@ -102,6 +110,7 @@ class Lane:
     name: str | None = None
     until: Literal["done", "started"] = "done"
     rate: Rate | None = None
+    at_limit: AtLimit = "wait"
 
     def __post_init__(self) -> None:
         refuse(
@@ -117,8 +126,20 @@ class Lane:
             if (self.limit is None) != (self.rate is None)
             else "give a limit or a rate: how many run at a time, or start in a time",
             "until is of a limit: leave it out" if self.rate and self.until != "done" else None,
+            self._at_limit_problem(),
         )
         object.__setattr__(self, "by", (self.by,) if isinstance(self.by, str) else tuple(self.by))
+
+    def _at_limit_problem(self) -> str | None:
+        ways = get_args(AtLimit)
+        if self.at_limit not in ways:
+            named = ", ".join(map(repr, ways[:-1]))
+            return f"at_limit is {shown(self.at_limit)}: give {named} or {ways[-1]!r}"
+        if self.rate is not None and self.at_limit != "wait":
+            return "at_limit is of a limit: leave it out"
+        if self.until != "done" and self.at_limit == "cancel_running":
+            return "with until='started' no job that runs has a place: give another at_limit"
+        return None
 
     def key(self, job: str, written: Mapping[Any, Any], *, hide: bool = False) -> str:
         """

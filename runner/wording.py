@@ -171,3 +171,14 @@ def _one_decimal(value: float) -> str:
 def _two_units(seconds: float, large: int, name: str, small: int, small_name: str) -> str:
     whole, rest = divmod(int(seconds), large)
     return f"{whole} {name}" + (f" {rest // small} {small_name}" if rest >= small else "")
+
+
+DROPPED = "dropped: "
+"""How it begins what is said of a job that another one has driven out of its lane."""
+
+
+def not_started(dropped_for: str = "") -> str:
+    """Say why an aborted job never started; dropped_for: the job that took its place."""
+    if dropped_for:
+        return f"{DROPPED}{dropped_for} took its place in its lane"
+    return "aborted before it started"

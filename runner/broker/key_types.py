@@ -36,6 +36,7 @@ OF_QUEUE: Final = {
     keys.LANES_SUFFIX: "hash",
     keys.UNSEATED_SUFFIX: "zset",
     keys.PACED_SUFFIX: "hash",
+    keys.DROPPED_SUFFIX: "hash",
     keys.DEAD_SUFFIX: "zset",
     keys.DONE_SUFFIX: "zset",
     keys.DIED_SUFFIX: "hash",

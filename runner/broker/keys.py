@@ -36,10 +36,11 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:died` | hash | id that its caller chose → `<id>~<ms>`, the id of the job that died under it last | until the id is used again, or that job is retried or deleted |
 | `arq:queue:<queue>:unique` | hash | job id → `<its unique key>|<dead, if dead jobs hold it>|<ms that it is held once the job is done>|<since when, Unix ms>` | while the job waits, runs or is dead |
 | `arq:queue:<queue>:waiting` | sorted set | ids of jobs that wait until the job with their unique key has ended, or for a place in their lane, by due time | until then |
-| `arq:queue:<queue>:laned` | hash | job id → `<the limit that it was enqueued with, and its pace>|<its lane>` | while the job waits, runs or is dead |
+| `arq:queue:<queue>:laned` | hash | job id → `<the limit that it was enqueued with, x if it was dropped, and its pace>|<its lane>` | while the job waits, runs or is dead |
 | `arq:queue:<queue>:paced` | hash | lane → `<until when its tokens are used up, Unix ms>|<ms from then until that>|<ms for each unit>` | while the lane has jobs, and until then |
 | `arq:queue:<queue>:lane:<lane>` | sorted set | ids of the lane's jobs: those inside by FAR_MS less than when they are due, the others by due time | while it has jobs |
 | `arq:queue:<queue>:unseated` | sorted set | ids of jobs in the queue that have given up their places in their lanes, by due time | until the next claim |
+| `arq:queue:<queue>:dropped` | hash | job id → id of the job that took its place in its lane: it never starts | until a worker has ended it |
 | `arq:queue:<queue>:lanes` | hash | lane → `<limit of the job that came last>|<that of an operator>` | while it has jobs or a limit of an operator |
 | `arq:unique:<key>` | hash | of a unique key, the job that holds it: `job`, and the key of its queue, `at`; `next` and `next_at`, the one that waits for it; `by`, the last call that changed one of them; `over` once the job is done and the key is still held | while it is held |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
@@ -115,6 +116,7 @@ LANED_SUFFIX = ":laned"
 LANES_SUFFIX = ":lanes"
 UNSEATED_SUFFIX = ":unseated"
 PACED_SUFFIX = ":paced"
+DROPPED_SUFFIX = ":dropped"
 LANE_SUFFIX = ":lane:"
 DEAD_SUFFIX = ":dead"
 DONE_SUFFIX = ":done"
@@ -143,6 +145,7 @@ SUFFIXES = (
     LANES_SUFFIX,
     UNSEATED_SUFFIX,
     PACED_SUFFIX,
+    DROPPED_SUFFIX,
     DEAD_SUFFIX,
     DONE_SUFFIX,
     DIED_SUFFIX,

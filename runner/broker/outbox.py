@@ -41,10 +41,15 @@ Block = tuple[str, bytes] | BatchJob | NewJob
 
 
 class HeldBy(NamedTuple):
-    """The job that holds the unique key of one that was not enqueued."""
+    """
+    The job that holds the unique key of one that was not enqueued.
+
+    what: "lane" if the lane had no place; job_id is that of its last job, then, or ''.
+    """
 
     job_id: str
     queue_key: str
+    what: str = ""
 
 
 Answer = bool | HeldBy

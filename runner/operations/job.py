@@ -51,7 +51,7 @@ _LIMITS = LookHead(each=16 << 20, all=34 << 20, entries=_MOST_ATTEMPTS, start=4_
 """How much of one job is read: its body, its result, and a few megabytes of its history."""
 
 _KEY = re.compile(rb"[0-9a-f]{1,64}")
-_RULE = re.compile(r"(\d{1,9})(s?[\d./]*)\|(.+)", re.DOTALL)
+_RULE = re.compile(r"(\d{1,9})(x?)(s?[\d./]*)\|(.+)", re.DOTALL)
 _RAW_CHARACTERS = 2_000
 _NAME = 200
 _MESSAGE = 10_000
@@ -125,6 +125,7 @@ class LaneView:
         limit: How many may be inside.
         ahead: How many that wait come before this job; null if it does not wait.
         until: Whether a job is inside until it is "done", or has "started".
+        is_dropped: Whether another job took its place: the next worker that claims it ends it.
         every_s: Seconds between two starts, of one unit each; null if it has no rate.
         used_until: Until when its tokens are used up; null if it has no rate, or they are not.
     """
@@ -135,6 +136,7 @@ class LaneView:
     limit: int
     ahead: int | None
     until: str = "done"
+    is_dropped: bool = False
     every_s: float | None = None
     used_until: datetime | None = None
 
@@ -418,7 +420,7 @@ async def _lane(redis: Redis, queue: str, found: _Found) -> LaneView | None:
     rule = _RULE.fullmatch((found.laned or b"").decode("utf-8", "backslashreplace"))
     if rule is None:
         return None
-    key, lane = found.own.queue_key(queue), rule[3]
+    key, lane = found.own.queue_key(queue), rule[4]
     async with redis.pipeline(transaction=True) as pipe:
         pipe.hget(key + keys.LANES_SUFFIX, lane)
         pipe.zcount(key + keys.LANE_SUFFIX + lane, "-inf", "(0")
@@ -432,14 +434,15 @@ async def _lane(redis: Redis, queue: str, found: _Found) -> LaneView | None:
     place = found.reader.known(rank)
     ahead = place - inside if place is not None and place >= inside else None
     until_ms = number_of((found.reader.known(paced) or b"").partition(b"|")[0])
-    unit_ms = number_of(rule[2][1:].partition("/")[0])
+    unit_ms = number_of(rule[3][1:].partition("/")[0])
     return LaneView(
         lane=lane,
         inside=inside,
         waiting=both - inside,
         limit=limit,
         ahead=ahead,
-        until="started" if rule[2] else "done",
+        until="started" if rule[3] else "done",
+        is_dropped=bool(rule[2]),
         every_s=unit_ms / 1000 if unit_ms else None,
         used_until=moment(until_ms) if until_ms and until_ms > found.now_ms else None,
     )

@@ -125,7 +125,7 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
     """
     Enqueue the schedule's job once, beside its ticks; return the job's id.
 
-    If another job has its unique key, that one's.
+    If another job has its unique key, that one's; if its lane has no place, that of its last job.
     """
     periodic = _named(schedule, name)
     job = periodic.job
@@ -142,6 +142,8 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
         await enqueuer.close()
     held_by = request.held_by
     outcome = f"nothing: {held_by[0]} has its unique key" if held_by else f"enqueued {job_id}"
+    if request.is_lane_full:
+        outcome = "nothing: its lane has no place"
     await operator.record("run schedule", name, outcome=outcome)
     return held_by[0] if held_by else job_id
 

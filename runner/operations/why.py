@@ -24,7 +24,7 @@ from runner.operations.job import find_queue, job
 from runner.operations.processes import workers_of
 from runner.operations.queues import paused_by
 from runner.states import JobState
-from runner.wording import counted, now, span
+from runner.wording import DROPPED, counted, now, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,12 +186,21 @@ async def explain(redis: Redis, view: JobView) -> Why:
             return _dead(view)
         case JobState.RUNNING | JobState.WAITING:
             return _running(view) if view.state is JobState.RUNNING else _behind(view)
+        case _ if view.lane is not None and view.lane.is_dropped:
+            return _dropped(view.lane)
     workers = await workers_of(redis, view.queue)
     if view.unknown:
         return _unknown(view, workers)
-    if view.state is not JobState.READY:
-        return _not_due(view)
-    return await _waiting(redis, view, workers)
+    is_ready = view.state is JobState.READY
+    return await _waiting(redis, view, workers) if is_ready else _not_due(view)
+
+
+def _dropped(lane: LaneView) -> Why:
+    return Why(
+        Cause.LANE,
+        f"It never starts: a newer job took its place in its lane {lane.lane}, and the next "
+        "worker that claims it ends it as aborted.",
+    )
 
 
 def _done(view: JobView) -> Why:
@@ -207,6 +216,12 @@ def _done(view: JobView) -> Why:
             Cause.EXPIRED,
             f"It expired at {_at(last.ended_at)}: {_short(last.message)}.{_before(view)}",
             remedy="Add workers or slots, or give it more time, if that happens often.",
+            since=last.ended_at,
+        )
+    if last.message.startswith(DROPPED):
+        return Why(
+            Cause.LANE,
+            f"It was {_short(last.message)}, at {_at(last.ended_at)}.{_before(view)}",
             since=last.ended_at,
         )
     ended = "It is done" if view.succeeded else f"It ended without success ({last.error})"

@@ -39,14 +39,40 @@ class Lanes:
         if record.request.lane is None:
             return
         record.lane = record.request.queue, record.request.lane_key(record.body)
-        own, inside = self._lane(record), self._lane(record).inside()
-        if len(inside) >= record.request.lane.places:
-            last = max(inside, key=lambda one: one.due)
-            is_later = last.stage in _NOT_STARTED and last.due > max(now, record.due)
-            (last if is_later else record).stage = Stage.HELD_BACK
+        own, last = self._lane(record), self._last_inside(record)
+        if last is not None:
+            (last if _gives_way(last, record, now) else record).stage = Stage.HELD_BACK
         if record.stage is not Stage.HELD_BACK:
             _pace(record, own, now)
         own.jobs.append(record)
+
+    def last_of_full(self, record: Record, now: datetime) -> Record | None:
+        """Return the last job of a lane that has no place for a new one; None if it has."""
+        if record.request.lane is None or record.stage is Stage.HELD_BACK:
+            return None
+        record.lane = record.request.queue, record.request.lane_key(record.body)
+        last, record.lane = self._last_inside(record), None
+        return None if last is None or _gives_way(last, record, now) else last
+
+    def older(self, record: Record, now: datetime) -> list[Record]:
+        """Return the jobs that are to be aborted if a new one finds no place in its lane."""
+        lane = record.request.lane
+        if lane is None or lane.at_limit in {"wait", "skip"} or record.due > now:
+            return []
+        own = self._lanes.get((record.request.queue, record.request.lane_key(record.body)), _Lane())
+        due = [one for one in own.jobs if one.stage is Stage.RUNNING or one.due <= now]
+        waiting = [one for one in due if one.stage is Stage.HELD_BACK]
+        if lane.at_limit == "newest":
+            return waiting
+        both = [one for one in due if one.stage is not Stage.HELD_BACK] + waiting
+        return both[: max(0, len(both) + 1 - lane.places)]
+
+    def _last_inside(self, record: Record) -> Record | None:
+        """Return the last job inside the lane of a job, if no place is left there."""
+        lane, inside = record.request.lane, self._lane(record).inside()
+        if lane is None or len(inside) < lane.places:
+            return None
+        return max(inside, key=lambda one: one.due)
 
     def start(self, record: Record, now: datetime) -> Iterator[Record]:
         """Note that a job starts; yield those that come in since its place is free with that."""
@@ -84,6 +110,10 @@ class Lanes:
     def _lane(self, record: Record) -> _Lane:
         assert record.lane is not None  # noqa: S101 -- it has joined
         return self._lanes.setdefault(record.lane, _Lane())
+
+
+def _gives_way(last: Record, record: Record, now: datetime) -> bool:
+    return last.stage in _NOT_STARTED and last.due > max(now, record.due)
 
 
 def _pace(record: Record, own: _Lane, now: datetime) -> None:

@@ -141,11 +141,31 @@ class Kept:
                 request.held_by = there.request.job_id, there.request.queue
                 self._given_anew(there)
                 return False
+        if self._skips(record):
+            return False
         self._records[request.job_id] = record
         if batch is not None:
             batch.jobs.append(record)
         if record.stage is not Stage.HELD_BACK:
+            older = self._lanes.older(record, self.clock.now)
             await self._enter(record)
+            await self._drop(older, record)
+        return True
+
+    async def _drop(self, older: list[Record], record: Record) -> None:
+        """Abort the *older* jobs of a lane in which *record* has found no place."""
+        for one in older if record.stage is Stage.HELD_BACK else ():
+            self._abort(one, record.request.job_id)
+            await self._ended(one)
+            await self._call_back(one.request.batch_id)
+
+    def _skips(self, record: Record) -> bool:
+        """Return whether a job is not enqueued, since its lane has no place."""
+        request, last = record.request, self._lanes.last_of_full(record, self.clock.now)
+        if last is None or request.lane is None or request.lane.at_limit != "skip":
+            return False
+        self._keys.give_back(record)
+        request.held_by, request.is_lane_full = (last.request.job_id, request.queue), True
         return True
 
     async def _enter(self, record: Record) -> None:
@@ -253,10 +273,10 @@ class Kept:
             await self._ended(record)
             await self._call_back(record.request.batch_id)
 
-    def _abort(self, record: Record) -> None:
+    def _abort(self, record: Record, dropped_for: str = "") -> None:
         record.stage, record.ended_as = Stage.DONE, "aborted"
         queue_key = keys.of(self).queue_key(record.request.queue)
-        record.result = encode_shown(aborted_result(queue_key))
+        record.result = encode_shown(aborted_result(queue_key, dropped_for))
 
     def _batch(self, batch_id: str) -> BatchRecord:
         return self._batches.setdefault(batch_id, BatchRecord())

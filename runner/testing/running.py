@@ -123,9 +123,9 @@ class _Running(Kept):
                     record.result = result_of(ended, queue_key)
                     record.kept_until = None if keep_s is None else now + timedelta(seconds=keep_s)
 
-    def _abort(self, record: Record) -> None:
+    def _abort(self, record: Record, dropped_for: str = "") -> None:
         if record.stage is not Stage.RUNNING:
-            super()._abort(record)
+            super()._abort(record, dropped_for)
         elif (held := record.held) is not None and held.task is not None:
             held.why_stopped = Stop.ABORT
             held.task.cancel()

@@ -72,6 +72,12 @@ class UniqueKeys:
             return _swapped(holder, record)
         return holder
 
+    def give_back(self, record: Record) -> None:
+        """Free the key of a job that is not enqueued after all."""
+        held = self._held.get(record.key)
+        if held is not None and held.holder is record:
+            del self._held[record.key]
+
     def free(self, record: Record, now: datetime) -> Record | None:
         """Free the key of a job that has ended; return the one that waited for it."""
         held, unique = self._held.get(record.key), record.request.only_one

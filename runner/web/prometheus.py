@@ -158,7 +158,14 @@ def _of_jobs(totals: Totals) -> list[Metric]:
         "Calls that added no job, since another one had the unique key",
         labels=["queue", "job"],
     )
+    at_limit = CounterMetricFamily(
+        "pipeline_lane_full",
+        "Jobs that were skipped or dropped, since their lane had no place",
+        labels=["queue", "job", "how"],
+    )
     for (queue, job), counts in sorted(totals.items()):
+        for how in {"skipped", "dropped"} & counts.keys():
+            at_limit.add_metric([queue, job, how], counts[how])
         if "x" in counts:
             expired.add_metric([queue, job], counts["x"])
         if "duplicates" in counts:
@@ -167,7 +174,7 @@ def _of_jobs(totals: Totals) -> list[Metric]:
         ended.add_metric([queue, job, "failed"], counts.get("f", 0))
         waited.add_metric([queue, job], counts.get("w", 0) / 1000)
         lasted.add_metric([queue, job], _buckets(counts), counts.get("ms", 0) / 1000)
-    return [ended, waited, lasted, expired, duplicates]
+    return [ended, waited, lasted, expired, duplicates, at_limit]
 
 
 def _buckets(counts: dict[str, int]) -> list[tuple[str, float]]:

@@ -18,7 +18,7 @@ from runner.middleware import Handler, Middleware, compose
 from runner.offload import Offloader
 from runner.passing import InputMissingError, filled
 from runner.telemetry import job_log
-from runner.wording import span
+from runner.wording import not_started, span
 from runner.worker.execute import execute, may_be_ctrl_c
 from runner.worker.outcome import Aborted, Dead, Expired, Outcome, Parked, Stop
 from runner.worker.parked import label, split
@@ -234,7 +234,7 @@ class Attempts:
     def _is_over(self, claim: Claim, envelope: Envelope) -> Outcome | None:
         """Return the outcome of a job that is not to start any more."""
         if claim.aborted:
-            return Aborted(ErrorRecord("CancelledError", "aborted before it started", ""))
+            return Aborted(ErrorRecord("CancelledError", not_started(claim.dropped_for), ""))
         late = too_late(claim, envelope)
         if late:
             return Expired(ErrorRecord(EXPIRED, late, ""))

@@ -40,6 +40,7 @@ class Claim:
     body: None if it is gone. due_ms: when it was due from the first, Unix ms.
     asked_at: when the claim was sent, by `clock.boot`. fence: higher than that of any claim before.
     attempts_spent: attempts that failed before. crashes: workers lost while they ran the job.
+    dropped_for: the job that took its place in its lane; '' if none did.
     before: the token under which this very worker held it, until its lease lapsed; otherwise empty.
     redis_ms: Redis's time as it took the claim, Unix ms.
     key: the id as Redis has it; `job_id` is the same in readable form, whatever its bytes.
@@ -55,6 +56,7 @@ class Claim:
     attempts_spent: int = 0
     crashes: int = 0
     aborted: bool = False
+    dropped_for: str = ""
     before: str = ""
     redis_ms: float = 0.0
 
@@ -232,6 +234,8 @@ def _claims(token: str, asked_at: float, head: ClaimReply, reply: list[Any]) -> 
         claim = claims[place - 1]
         claim.attempts_spent = spent
         claim.crashes = crashes
-        claim.aborted = aborted == 1
+        claim.aborted = aborted != 0
+        if isinstance(aborted, bytes):
+            claim.dropped_for = aborted.decode("utf-8", "backslashreplace")
         claim.before = before.decode("utf-8", "backslashreplace")
     return claims

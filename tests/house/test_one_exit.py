@@ -26,6 +26,7 @@ MOVES = {
     ("lanes.lua", "change_lane"): "it comes into another lane, or into its queue",
     ("lanes.lua", "seat_all"): "it comes into its queue",
     ("unseated.lua", "clear_unseated"): "it waits in its lane",
+    ("lane_full.lua", "drop"): "it stands in its queue, and whoever claims it ends it",
     ("lanes.lua", "step_back"): "it comes into its lane again",
     ("lanes.lua", "wait_anew"): "it comes into its lane again",
     ("claim.lua", "leave_parked"): "the job is claimed, or waits among the suspects",

@@ -14,16 +14,21 @@ from runner.simulation import crash_everywhere, simulate
 from tests.runner_kit import eventually
 
 if TYPE_CHECKING:
+    from runner.lanes import AtLimit
     from runner.simulation import World
 
 TRIED = 60
 """Steps after which a worker is killed, spread over all; with a larger number, more of them."""
 
 LIMIT = 2
+WAYS: tuple[AtLimit, ...] = ("newest", "cancel_running", "skip")
 inside: dict[str, set[str]] = {}
 """Jobs that run, by account, and as their workers know it."""
 most: dict[str, int] = {}
 ran: list[tuple[str, int]] = []
+begun: set[str] = set()
+seen: list[int] = []
+"""Jobs of the lane of one that have begun, and how many of them ran as another one began."""
 
 
 @job(queue="accounts", max_retries=5, lane=Lane(by="account", limit=LIMIT))
@@ -54,11 +59,22 @@ async def fetch(ctx: Context, call: int) -> int:
     return call
 
 
+@job(queue="accounts", max_retries=5)
+async def replaced(ctx: Context, call: int) -> int:
+    """Run until another one takes the place of this."""
+    ran.append(("replaced", call))
+    begun.add(ctx.job_id)
+    states = [await JobHandle[int](one, "accounts").state() for one in begun]
+    seen.append(states.count(JobState.RUNNING))
+    await asyncio.sleep(100 if call in {0, 1} else 0.2)
+    return call
+
+
 class Accounts(WorkerSettings):
     """The worker of this module."""
 
     queue = "accounts"
-    jobs = (sync, fetch)
+    jobs = (sync, fetch, replaced)
     concurrency = 8
     lease_s = 6.0
     heartbeat_s = 2.0
@@ -110,3 +126,30 @@ def test_jobs_of_lanes_without_a_crash_run_once() -> None:
         + [("fetch", call) for call in (0, 0, 1, 2, 3, 4, 5)]
         + [("a", 7)]
     )
+
+
+async def _replaced(_: World) -> None:
+    for memory in (begun, seen, ran):
+        memory.clear()
+    redis = current_client()
+    ways = {how: replaced.options(lane=Lane((), 1, at_limit=how)) for how in WAYS}
+    first = await ways["newest"].enqueue(call=0)
+    await eventually(lambda: ("replaced", 0) in ran, within_s=600, every_s=0.05)
+    dropped = [await ways["newest"].enqueue(call=call) for call in (2, 3)]
+    taken = await ways["cancel_running"].enqueue(call=1)
+    skipped = await ways["skip"].enqueue(call=4)
+    await eventually(lambda: ("replaced", 1) in ran, within_s=600, every_s=0.05)
+    last = await ways["cancel_running"].enqueue(call=5)
+    assert not skipped.created
+    assert await last.result(timeout_s=600) == 5
+    for handle in [first, *dropped, taken]:
+        await eventually(partial(_is, handle, JobState.DONE), within_s=600, every_s=0.05)
+    assert {call for _, call in ran} == {0, 1, 5}
+    assert max(seen) == 1
+    assert [name async for name in redis.scan_iter("arq:queue:accounts:lane*")] == []
+    assert await redis.exists("arq:queue:accounts:dropped", "arq:queue:accounts:waiting") == 0
+
+
+def test_dropped_jobs_never_start_wherever_a_worker_is_killed() -> None:
+    """They end without a start, one that runs gives way, and the last call is done."""
+    assert crash_everywhere(_replaced, Accounts, most=TRIED // 2) > TRIED // 2

@@ -96,6 +96,7 @@ SCRIPTS: Final = {
             "batches.lua",
             "unique.lua",
             "keys_asked.lua",
+            "lane_full.lua",
         ),
     ),
     "claim": Script(

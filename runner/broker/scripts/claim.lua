@@ -219,14 +219,15 @@ if #ids > 0 then
     redis.call('ZREM', suspects, ids[1])
   end
   local spent = redis.call('MGET', unpack(retry_keys))
-  local aborting, crashed = false, false
-  if redis.call('EXISTS', base .. 'abort', queue .. ':crashes', queue .. ':paced') > 0 then
+  local aborting, crashed, dropped = false, false, {}
+  if redis.call('EXISTS', base .. 'abort', queue .. ':crashes', queue .. ':paced', queue .. ':dropped') > 0 then
     if uses_paces(queue) then
       open_lanes()
       start_paced(queue, ids, now)
     end
     aborting = redis.call('EXISTS', base .. 'abort') == 1
     crashed = redis.call('EXISTS', queue .. ':crashes') == 1
+    dropped = redis.call('HMGET', queue .. ':dropped', unpack(ids))
   end
   for i, id in ipairs(ids) do
     local at = 1 + REPLY.size + (i - 1) * CLAIMED.size
@@ -239,6 +240,7 @@ if #ids > 0 then
       redis.call('ZREM', queue .. ':retrying', id)
     end
     local aborted = aborting and redis.call('ZREM', base .. 'abort', id) or 0
+    aborted = dropped[i] or aborted
     local crashes = crashed and #crashes_of(queue, id, now) or 0
     if spent[i] or crashes > 0 or aborted ~= 0 or before ~= '' then
       local at = #extras + 1

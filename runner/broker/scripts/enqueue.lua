@@ -3,7 +3,7 @@
 -- KEYS  1 the queue, 2 the base of the application's keys
 -- ARGV  EnqueueHead, then for each job a FRESH if its form is 'fresh', otherwise a JOB (see fields.py)
 -- Returns for each job 1 if it was enqueued, 0 if it was there already, or the id and the queue's key of the job that
--- has its unique key. Of the form 'fresh', 1 if all were enqueued, or 0 if none was, since an id was there: then send
+-- has its unique key, or stands last in its lane, whose id is '' if that is paused, with 'lane' behind. Of the form 'fresh', 1 if all were enqueued, or 0 if none was, since an id was there: then send
 -- them in full.
 --
 -- Keeps: no body without an entry in its queue or dead set. A call that is repeated after a lost reply finds its own
@@ -73,7 +73,7 @@ local function know_lanes()
   for at = HEAD.size + 1, #ARGV, JOB.size do
     if ARGV[at + JOB.lane] ~= '' then
       open_lanes()
-      lanes[#lanes + 1] = read_rule(ARGV[at + JOB.lane])
+      lanes[#lanes + 1] = read_rule((read_call(ARGV[at + JOB.lane])))
     end
   end
   if #lanes > 1 then
@@ -116,7 +116,8 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
   local id, body, mode = ARGV[at + JOB.id], ARGV[at + JOB.body], ARGV[at + JOB.mode]
   local due, delay, expires = ARGV[at + JOB.due_ms], ARGV[at + JOB.delay_ms], ARGV[at + JOB.expires_ms]
   local batch, spent = ARGV[at + JOB.batch], ARGV[at + JOB.spent]
-  local rule, deadline, lane_rule = ARGV[at + JOB.unique], ARGV[at + JOB.deadline_ms], ARGV[at + JOB.lane]
+  local rule, deadline = ARGV[at + JOB.unique], ARGV[at + JOB.deadline_ms]
+  local lane_rule, at_limit, job_name = read_call(ARGV[at + JOB.lane])
   local present, repeated = taken(id, body, mode, rule ~= '', deadline)
   if present then
     replies[#replies + 1] = repeated and 1 or 0
@@ -138,6 +139,16 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
     if rule ~= '' then
       held_by, score, place = ask_key(queue, name, id, body, mode, batch, rule, lane_rule, score, now)
     end
+    if at_limit == 'skip' and not held_by and place == '' then
+      local last = found_full(queue, lane_rule, score, now)
+      held_by = last and { last, queue, 'lane' }
+      if held_by then
+        count_call(job_name, 'skipped', 1)
+        if rule ~= '' then
+          give_key_back(queue, id, rule)
+        end
+      end
+    end
     if not held_by then
       if expires == '' then
         redis.call('SET', job .. id, body)
@@ -155,7 +166,11 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
         redis.call('SET', base .. 'retry:' .. id, spent)
       end
       if lane_rule ~= '' then
+        local in_lane = place == ''
         place = enter_lane(queue, id, lane_rule, place, mode, score, now)
+        if at_limit and at_limit ~= 'skip' and in_lane and place ~= '' and score <= now + 1 then
+          ready = ready + take_over(queue, lane_rule, at_limit, job_name, id, math.max(now, score))
+        end
       else
         redis.call('ZADD', queue .. place, string.format('%.4f', score), id)
       end

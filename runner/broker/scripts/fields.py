@@ -72,6 +72,8 @@ class NewJob(NamedTuple):
     ] = ""
     lane: Annotated[
         str,
+        "unless it is to wait if there is no place, 'skip', 'newest' or 'cancel_running' and its "
+        "job's name, in a line each; "
         "how many jobs of its lane may stand in the queue or run; 's' if a place is free once its "
         "job is claimed, and then for a rate ms for each unit, a slash and the job's units; a bar, "
         "and the lane's name",
@@ -377,7 +379,10 @@ class Extra(NamedTuple):
     place: Annotated[int, "the job's number among the claimed ones, from 1"]
     spent: Annotated[int, "attempts spent"]
     crashes: Annotated[int, "how many workers were lost with it, in the last three days"]
-    aborted: Annotated[int, "1 if it is to be aborted, otherwise 0"]
+    aborted: Annotated[
+        int | bytes,
+        "1 if it is to be aborted, otherwise 0; for whose sake, if another job took its place",
+    ]
     before: Annotated[
         bytes, "the token under which this very worker held it until now; '' for none"
     ]

@@ -49,6 +49,12 @@ local function debounced(queue, id, score, most)
   return math.min(score, tonumber(first) + tonumber(most))
 end
 
+-- A job is not enqueued after all that has just got its key. By commands that who only enqueues may run.
+local function give_key_back(queue, id, rule)
+  redis.call('HDEL', key_of(string.match(rule, '^%x+')), 'job', 'at')
+  redis.call('HDEL', queue .. ':unique', id)
+end
+
 local function has_started_under(queue, id)
   local owner = redis.call('HGET', queue .. ':running', id)
   return not owner or redis.call('SISMEMBER', base .. 'unstarted:' .. string.match(owner, '^[^|]*'), id) == 0

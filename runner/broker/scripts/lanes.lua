@@ -15,6 +15,7 @@ local laned, paced = {}, {}
 local open_lanes
 local read_rule, read_limits, limit_of, leave_again, score_outside, used_until, join_lane, give_lane, leave_lanes, leave_lane
 local take_lane_back, carry_lane, step_back, wait_anew, change_lane, enter_lane, let_all_in, start_paced, hold_lane, put_in_lane
+local gives_way
 
 local function uses_lanes(queue)
   if laned[queue] == nil then
@@ -58,11 +59,16 @@ end
 local lane_limits, lanes_left = {}, {}
 
 -- A rule, which is an entry of `:laned`, too: the limit that the job was enqueued with, `s` if its place is free once it
--- is claimed, then for a rate ms for each unit, a slash and the job's units; and its lane.
+-- is claimed, then for a rate ms for each unit, a slash and the job's units; and its lane. Before the `s` an `x` if the job
+-- was dropped: it is no part of the lane any more, and never starts; if it runs, it has its place until it has stopped.
 function read_rule(text)
   -- None is longer, and a pattern takes the square of the time for what is none of ours.
   local limit, pace, lane = string.match(#(text or '') <= 400 and text or '', '^(%d+)([^|]*)|(.+)$')
   return lane, tonumber(limit), pace
+end
+
+local function is_dropped(pace)
+  return string.sub(pace or '', 1, 1) == 'x'
 end
 
 local function read_pace(pace)
@@ -155,17 +161,22 @@ local function unseat(queue, key, id, due)
   redis.call('ZADD', queue .. ':unseated', score_outside(due), id)
 end
 
--- Let a job that is in its queue, and not due before *due*, give up its place. Returns whether it has.
-local function make_room(queue, key, id, score, due, now)
+-- When a job with a place is due that is to give it up for one that is due then; false if it keeps it.
+function gives_way(queue, id, score, due, now)
   local own = tonumber(score) + FAR > now and tonumber(redis.call('ZSCORE', queue, id) or nil)
   if not own or own <= now or own <= due or redis.call('HEXISTS', queue .. ':running', id) == 1 then
     return false
   end
-  if redis.call('EXISTS', base .. 'in-progress:' .. id) == 1 then
-    return false
+  return redis.call('EXISTS', base .. 'in-progress:' .. id) == 0 and own
+end
+
+-- Let a job that is in its queue, and not due before *due*, give up its place. Returns whether it has.
+local function make_room(queue, key, id, score, due, now)
+  local own = gives_way(queue, id, score, due, now)
+  if own then
+    unseat(queue, key, id, own)
   end
-  unseat(queue, key, id, own)
-  return true
+  return own and true or false
 end
 
 -- Units of the jobs of a lane with a rate that stand in the queue, and are to start before another one.
@@ -223,8 +234,8 @@ end
 -- Put a job into its lane, if it has one. Returns whether it is in the queue; nil if it has none.
 function put_in_lane(queue, id, due, now)
   local rule = redis.call('HGET', queue .. ':laned', id)
-  local lane, limit = read_rule(rule)
-  if lane then
+  local lane, limit, pace = read_rule(rule)
+  if lane and not is_dropped(pace) then
     redis.call('ZREM', queue .. ':lane:' .. lane, id)
     leave_again(queue, lane, limit)
     return join_lane(queue, id, rule, due, now)
@@ -239,11 +250,12 @@ end
 
 -- Jobs leave their lanes; *rules* are their entries. The next ones come in as the call ends: `close_lanes`.
 function leave_lanes(queue, ids, rules)
-  local had, by_lane = {}, {}
+  local had, dropped, by_lane = {}, {}, {}
   for i, id in ipairs(ids) do
-    local lane, limit = read_rule(rules[i])
+    local lane, limit, pace = read_rule(rules[i])
     if lane then
       had[#had + 1] = id
+      dropped[#dropped + 1] = is_dropped(pace) and id or nil
       by_lane[lane] = by_lane[lane] or { limit = limit }
       table.insert(by_lane[lane], id)
     end
@@ -256,6 +268,9 @@ function leave_lanes(queue, ids, rules)
   if #had > 0 then
     redis.call('HDEL', queue .. ':laned', unpack(had))
   end
+  if #dropped > 0 then
+    redis.call('HDEL', queue .. ':dropped', unpack(dropped))
+  end
 end
 
 -- A job leaves its queue; dead_id: under which it goes on if it has died, and comes back to its lane if it is retried.
@@ -264,7 +279,7 @@ function leave_lane(queue, id, dead_id)
   if rule then
     leave_lanes(queue, { id }, { rule })
     if dead_id then
-      redis.call('HSET', queue .. ':laned', dead_id, rule)
+      redis.call('HSET', queue .. ':laned', dead_id, (string.gsub(rule, '^(%d+)x', '%1')))
     end
   end
 end
@@ -283,7 +298,7 @@ function carry_lane(queue, id, target)
   local rule = uses_lanes(queue) and redis.call('HGET', queue .. ':laned', id)
   if rule then
     leave_lanes(queue, { id }, { rule })
-    give_lane(target, id, rule)
+    give_lane(target, id, (string.gsub(rule, '^(%d+)x', '%1')))
   end
 end
 
@@ -292,7 +307,7 @@ end
 function step_back(queue, id, due, now, is_later)
   local rule = redis.call('HGET', queue .. ':laned', id)
   local _, _, pace = read_rule(rule)
-  if not rule or (pace == '' and not is_later) or redis.call('ZREM', queue, id) == 0 then
+  if not rule or is_dropped(pace) or (pace == '' and not is_later) or redis.call('ZREM', queue, id) == 0 then
     return
   end
   local is_retry = redis.call('ZREM', queue .. ':retrying', id) == 1

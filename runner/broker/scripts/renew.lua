@@ -13,7 +13,7 @@ local running = queue .. ':running'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local until_ms = string.format('%.0f', now + lease + 2)
-local aborting = redis.call('EXISTS', base .. 'abort') == 1
+local aborting = redis.call('EXISTS', base .. 'abort', queue .. ':dropped') > 0
 local lost, aborted, renewed, started = {}, {}, {}, {}
 local ids, marks = {}, {}
 for at = HEAD.size + 1, #ARGV, LEASE.size do
@@ -53,6 +53,8 @@ for i, id in ipairs(ids) do
     started[token], of_claim[#of_claim + 1] = of_claim, id
     if aborting and redis.call('ZSCORE', base .. 'abort', id) then
       redis.call('ZREM', base .. 'abort', id)
+      aborted[#aborted + 1] = id
+    elseif aborting and redis.call('HEXISTS', queue .. ':dropped', id) == 1 then
       aborted[#aborted + 1] = id
     end
   end

@@ -63,6 +63,9 @@ async def sync(ctx: Context, account: int, how: str = "", more: int = 0) -> int:
         ({"limit": True}, "limit is True: give a whole number"),
         ({"limit": 10_001}, "at most 10000"),
         ({"name": "a:b"}, "name is 'a:b': use up to 80 letters"),
+        ({"at_limit": "drop"}, "at_limit is 'drop': give 'wait', 'skip', 'newest' or"),
+        ({"limit": None, "rate": Rate(1), "at_limit": "skip"}, "at_limit is of a limit"),
+        ({"until": "started", "at_limit": "cancel_running"}, "give another at_limit"),
     ],
 )
 def test_wrong_lane_is_refused_where_it_is_written(given: dict[str, Any], said: str) -> None:
@@ -150,6 +153,31 @@ async def test_drained_jobs_of_a_lane_wait_for_places() -> None:
         assert [one.job_id for one in drained.done] == [other.id, third.id, first.id, later.id]
         with pytest.raises(JobFailedError, match="sync waits for a job that waits for its result"):
             await (await sync.enqueue(account=1, how="result")).result()
+
+
+async def test_drained_jobs_of_a_full_lane_are_skipped_or_drop_others() -> None:
+    """By the same rules, with the outcome that says so; the key of a skipped one is free."""
+    skip, newest, cancel = (
+        sync.options(lane=Lane("account", 1, at_limit=how), unique=Unique())
+        for how in ("skip", "newest", "cancel_running")
+    )
+    async with drain() as drained:
+        first = await sync.enqueue(account=1)
+        for _ in range(2):
+            skipped = await skip.enqueue(account=1, more=1)
+            assert (skipped.created, skipped.id) == (False, first.id)
+        old, last = [await newest.enqueue(account=1, more=more) for more in (2, 3)]
+        with pytest.raises(JobFailedError, match=f"dropped: {last.id} took its place"):
+            await old.result()
+        assert [await one.state() for one in (first, last)] == [JobState.READY, JobState.WAITING]
+        other = await cancel.enqueue(account=1, more=4)
+        with pytest.raises(JobFailedError, match=f"dropped: {other.id} took its place"):
+            await first.result()
+        later = sync.options(lane=Lane("account", 1, at_limit="newest"), delay_s=60)
+        await later.enqueue(account=1, more=5)
+        await drained.run()
+        assert [one.kwargs.get("more") for one in drained.done if one.job_id == other.id] == [4]
+        assert await other.result() == 4
 
 
 async def test_lanes_of_collected_and_inline_jobs() -> None:
