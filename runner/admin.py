@@ -21,6 +21,7 @@ from runner.broker.reading import moment as moment_of
 from runner.broker.scripts import ADMIN
 from runner.broker.scripts.fields import AdminHead, AdminJob
 from runner.broker.servers import at as client_at
+from runner.broker.set_aside import with_type
 from runner.checks import moment, text, unix_ms
 from runner.errors import ConfigurationError, refuse
 from runner.states import Found
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
 
     from runner.broker.keys import Keys
+
+MOST_PAUSED_JOBS = 100
+"""How many names of a queue may be paused: each claim reads them."""
 
 _PAGE = 200
 _MESSAGE = 10_000
@@ -196,10 +201,44 @@ class Admin:
         key = keys.of(redis).queue_key(queue)
         async with redis.pipeline(transaction=True) as pipe:
             pipe.delete(key + keys.PAUSED_SUFFIX)
-            # As many tokens as the list may hold, so that every idle worker looks for work.
-            pipe.lpush(key + keys.WAKE_SUFFIX, *["1"] * keys.WAKE_TOKENS)
-            pipe.ltrim(key + keys.WAKE_SUFFIX, 0, keys.WAKE_TOKENS - 1)
+            _wake_all(pipe, key)
             await pipe.execute()
+
+    async def pause_job(self, queue: str, name: str, *, by: str = "") -> None:
+        """
+        Let no job of this name start in *queue* until `resume_job`; running ones go on.
+
+        Raises:
+            ConfigurationError: It is no name, or too many are paused.
+        """
+        refuse("pause", text("job", name), keys.queue_problem("queue", queue))
+        note = to_json({"by": by, "at_ms": wall_clock.now_ms()})
+        redis = client_at(self._redis, queue)
+        key = keys.of(redis).queue_key(queue) + keys.PAUSED_JOBS_SUFFIX
+
+        async def write() -> object:
+            if await redis.hlen(key) >= MOST_PAUSED_JOBS:  # type: ignore[misc]
+                raise ConfigurationError(
+                    f"{MOST_PAUSED_JOBS} names of {queue} are paused: pause the queue instead"
+                )
+            return await redis.hset(key, name, note)  # type: ignore[misc,arg-type]
+
+        await with_type(redis, key, "hash", write)
+
+    async def resume_job(self, queue: str, name: str) -> None:
+        """Let jobs of this name start again, those first that were due first."""
+        redis = client_at(self._redis, queue)
+        key = keys.of(redis).queue_key(queue)
+        async with redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(key + keys.PAUSED_JOBS_SUFFIX, name)
+            _wake_all(pipe, key)
+            await pipe.execute()
+
+
+def _wake_all(pipe: Pipeline, queue_key: str) -> None:
+    # As many tokens as the list may hold, so that every idle worker looks for work.
+    pipe.lpush(queue_key + keys.WAKE_SUFFIX, *["1"] * keys.WAKE_TOKENS)
+    pipe.ltrim(queue_key + keys.WAKE_SUFFIX, 0, keys.WAKE_TOKENS - 1)
 
 
 def _head(

@@ -37,6 +37,7 @@ OF_QUEUE: Final = {
     keys.UNSEATED_SUFFIX: "zset",
     keys.PACED_SUFFIX: "hash",
     keys.DROPPED_SUFFIX: "hash",
+    keys.PAUSED_JOBS_SUFFIX: "hash",
     keys.DEAD_SUFFIX: "zset",
     keys.DONE_SUFFIX: "zset",
     keys.DIED_SUFFIX: "hash",

@@ -44,6 +44,7 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:lanes` | hash | lane → `<limit of the job that came last>|<that of an operator>` | while it has jobs or a limit of an operator |
 | `arq:unique:<key>` | hash | of a unique key, the job that holds it: `job`, and the key of its queue, `at`; `next` and `next_at`, the one that waits for it; `by`, the last call that changed one of them; `over` once the job is done and the key is still held | while it is held |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
+| `arq:queue:<queue>:paused-jobs` | hash | name of a job → who paused it, and when: its jobs are parked | until resumed |
 | `arq:queue:<queue>:wake` | list | tokens that idle workers block on, capped | until the queue is drained |
 | `arq:queue:<queue>:workers` | sorted set | worker ids by last heartbeat, Unix ms | trimmed by the poller |
 | `arq:worker:<id>` | string | what the worker is and does, JSON | three heartbeats |
@@ -122,6 +123,7 @@ DEAD_SUFFIX = ":dead"
 DONE_SUFFIX = ":done"
 DIED_SUFFIX = ":died"
 PAUSED_SUFFIX = ":paused"
+PAUSED_JOBS_SUFFIX = ":paused-jobs"
 WAKE_SUFFIX = ":wake"
 WORKERS_SUFFIX = ":workers"
 HEALTH_SUFFIX = ":health-check"
@@ -150,6 +152,7 @@ SUFFIXES = (
     DONE_SUFFIX,
     DIED_SUFFIX,
     PAUSED_SUFFIX,
+    PAUSED_JOBS_SUFFIX,
     WAKE_SUFFIX,
     WORKERS_SUFFIX,
 )

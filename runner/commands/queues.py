@@ -43,10 +43,13 @@ async def list_(host: Host) -> Shown:
 def _verb_command(verb: Verb) -> click.Command:
     @click.command(verb.name, help=verb.help)
     @click.argument("queue", nargs=-1, required=True, shell_complete=named("queue"))
+    @click.option(
+        "--job", shell_complete=named("job"), help="Only its jobs of this name; the others go on."
+    )
     @click.pass_context
-    def act(context: click.Context, *, queue: tuple[str, ...]) -> None:
-        for name in run_async(_act(context.obj, queue, verb)):
-            echo(f"{name}: {verb.done}")
+    def act(context: click.Context, *, queue: tuple[str, ...], job: str | None) -> None:
+        for name in run_async(_act(context.obj, queue, verb, job)):
+            echo(f"{name}: {verb.done}" if job is None else f"{name}: {job} {verb.done}")
 
     return act
 
@@ -55,11 +58,14 @@ for verb in QUEUE_VERBS.values():
     queues.add_command(_verb_command(verb))
 
 
-async def _act(host: Host, names: Sequence[str], verb: Verb) -> Sequence[str]:
+async def _act(host: Host, names: Sequence[str], verb: Verb, job: str | None) -> Sequence[str]:
     async with host.operator_session() as session:
         chosen = session.chosen_queues(names)
         for name in chosen:
-            await session.operator.act_on_queue(verb, name)
+            if job is None:
+                await session.operator.act_on_queue(verb, name)
+            else:
+                await session.operator.act_on_job_name(verb, name, job)
         return chosen
 
 

@@ -165,6 +165,19 @@ class Operator:
         await self._admin.resume(queue)
         await self.record("resume", queue, outcome="done")
 
+    async def act_on_job_name(self, verb: Verb, queue: str, name: str) -> None:
+        """
+        Pause or resume the jobs of one name in *queue*.
+
+        Raises:
+            ConfigurationError: It is no name, or too many are paused.
+        """
+        if verb.name == "pause":
+            await self._admin.pause_job(queue, name, by=self.who)
+        else:
+            await self._admin.resume_job(queue, name)
+        await self.record(f"{verb.name} job", f"{queue}/{name}", outcome="done")
+
     async def act_on_queue(self, verb: Verb, queue: str) -> None:
         """Pause or resume *queue*."""
         await (self.pause if verb.name == "pause" else self.resume)(queue)

@@ -154,6 +154,13 @@ def _of_queue(one: Queue) -> Finding:
             f"{one.name} is paused{by}; {counts}",
             f"pipeline queues resume {one.name}",
         )
+    if one.paused_jobs:
+        names = ", ".join(paused.name for paused in one.paused_jobs)
+        return wrong(
+            Severity.WARNING,
+            f"jobs named {names} of {one.name} are paused; {counts}",
+            f"pipeline queues resume {one.name} --job {one.paused_jobs[0].name}",
+        )
     if one.parked:
         return wrong(
             Severity.WARNING,

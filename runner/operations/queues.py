@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence  # noqa: TC003 -- likewise
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 -- the API's schema reads it
 from typing import TYPE_CHECKING, Any
 
+from runner.admin import MOST_PAUSED_JOBS
 from runner.broker import keys
 from runner.broker.reading import Reader, Unreadable, answers, moment, shown_id
 from runner.broker.servers import at
-from runner.operations.verbs import ACTIVE, PAUSED, QUEUE_VERBS, offered
+from runner.operations.verbs import ACTIVE, JOB_NAME_VERBS, PAUSED, QUEUE_VERBS, offered
 from runner.periodic.gauges import queue_gauges
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from redis.asyncio import Redis
 
@@ -35,6 +37,27 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class PausedJob:
+    """
+    A name whose jobs are paused.
+
+    Attributes:
+        name: Name of the jobs.
+        by: Name of the operator who paused them; empty if it was not given.
+        at: When they were paused.
+    """
+
+    name: str
+    by: str
+    at: datetime | None
+
+    @property
+    def verbs(self) -> list[Verb]:
+        """What may be done to them now."""
+        return offered(JOB_NAME_VERBS, PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """
     One queue now. What cannot be counted is null, and *unreadable* says why.
@@ -52,6 +75,7 @@ class Queue:
             their lane.
         oldest_wait_s: Seconds since the oldest ready job came due.
         paused: Set while the queue is paused.
+        paused_jobs: The names whose jobs are paused, which wait among the parked ones.
         workers: Workers with a heartbeat that has not lapsed.
         unreadable: What of it cannot be read, and why; empty if all can.
     """
@@ -69,6 +93,7 @@ class Queue:
     paused: Paused | None
     workers: int | None
     unreadable: str = ""
+    paused_jobs: Sequence[PausedJob] = ()
 
     @property
     def verbs(self) -> list[Verb]:
@@ -115,7 +140,8 @@ async def queue(redis: Redis, name: str) -> Queue:
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(key + keys.PAUSED_SUFFIX)
         pipe.zrange(key + keys.WORKERS_SUFFIX, 0, -1)
-        note, register = await answers(pipe)
+        pipe.hscan(key + keys.PAUSED_JOBS_SUFFIX, 0, count=MOST_PAUSED_JOBS)
+        note, register, of_jobs = await answers(pipe)
     workers = register
     if not isinstance(register, Unreadable):
         # The register keeps the silent for a while; who lives has a heartbeat.
@@ -132,7 +158,17 @@ async def queue(redis: Redis, name: str) -> Queue:
         oldest_wait_s=gauges.oldest_wait_s,
         paused=paused_by(reader, key + keys.PAUSED_SUFFIX, note),
         workers=reader.known(workers),
+        paused_jobs=_paused_jobs(reader, key + keys.PAUSED_JOBS_SUFFIX, of_jobs),
         unreadable=reader.unreadable,
+    )
+
+
+def _paused_jobs(reader: Reader, key: str, found: Any) -> list[PausedJob]:
+    _, notes = reader.known(found, (0, {}))
+    paused = [(shown_id(name), paused_by(reader, key, note)) for name, note in notes.items()]
+    return sorted(
+        (PausedJob(name, one.by, one.at) for name, one in paused if one is not None),
+        key=lambda one: one.name,
     )
 
 

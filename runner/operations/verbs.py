@@ -239,6 +239,30 @@ QUEUE_VERBS: Mapping[str, Verb] = {
     )
 }
 
+JOB_NAME_VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            name="pause",
+            states=frozenset({ACTIVE}),
+            help="Start no more jobs of the name until it is resumed; running jobs go on.",
+            done="paused",
+            button="Pause",
+            question="Pause {}? None of these jobs starts until somebody resumes them.",
+            said="Jobs named {} are paused: they wait among the parked ones.",
+        ),
+        Verb(
+            name="resume",
+            states=frozenset({PAUSED}),
+            help="Start jobs of the name again.",
+            done="resumed",
+            button="Resume",
+            said="Jobs named {} go on.",
+        ),
+    )
+}
+"""What may be done to all jobs of one name in a queue."""
+
 LANE_VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (

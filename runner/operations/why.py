@@ -190,7 +190,7 @@ async def explain(redis: Redis, view: JobView) -> Why:
             return _dropped(view.lane)
     workers = await workers_of(redis, view.queue)
     if view.unknown:
-        return _unknown(view, workers)
+        return await _of_paused(redis, view) or _unknown(view, workers)
     is_ready = view.state is JobState.READY
     return await _waiting(redis, view, workers) if is_ready else _not_due(view)
 
@@ -335,6 +335,25 @@ def _in_turn(view: JobView, lane: LaneView, before: str) -> Why:
         remedy="Wait." if lane.inside else "Make sure that a worker of its queue runs.",
         until=held or view.due_at,
         ahead=lane.ahead,
+    )
+
+
+async def _of_paused(redis: Redis, view: JobView) -> Why | None:
+    """Explain a job whose name is paused; None if it is not."""
+    redis = at(redis, view.queue)
+    key = keys.of(redis).queue_key(view.queue) + keys.PAUSED_JOBS_SUFFIX
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hget(key, view.name or "")
+        [note] = await answers(pipe)
+    paused = paused_by(Reader(), key, note)
+    if paused is None:
+        return None
+    by = f" by {paused.by}" if paused.by else ""
+    return Why(
+        Cause.PAUSED,
+        f"Jobs named {view.name} were paused{by} at {_at(paused.at)} in {view.queue}.",
+        remedy=f"Resume them: pipeline queues resume {view.queue} --job {view.name}.",
+        since=paused.at,
     )
 
 

@@ -79,6 +79,8 @@ def note(queue: Queue) -> str:
         return f"paused by {queue.paused.by}" if queue.paused.by else "paused"
     if queue.ready and not queue.workers:
         return "no worker: its jobs wait"
+    if queue.paused_jobs:
+        return f"paused: {', '.join(one.name for one in queue.paused_jobs)}"
     return f"{queue.parked} that no worker knows" if queue.parked else ""
 
 
@@ -126,7 +128,7 @@ _NOTHING = {
     ),
     JobState.PARKED: (
         "Nothing is parked",
-        "Jobs that no worker here knows wait for one that does.",
+        "Jobs that no worker here knows wait for one that does, and those whose name is paused.",
     ),
     JobState.WAITING: (
         "Nothing waits for another job",

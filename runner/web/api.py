@@ -36,7 +36,7 @@ from runner.operations.paging import Sort
 from runner.operations.processes import Process, processes
 from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store
-from runner.operations.verbs import BATCH_VERBS, Action
+from runner.operations.verbs import BATCH_VERBS, JOB_NAME_VERBS, Action
 from runner.operations.why import Why, why
 from runner.states import LISTED, Found
 from runner.web import api_runs
@@ -207,7 +207,17 @@ def _queues(dashboard: Dashboard) -> list[Endpoint]:
         await dashboard.operator(request).resume(_queue(dashboard, request))
         return Done(done=True)
 
+    async def on_name(request: WebRequest) -> Done:
+        queue, job = _queue(dashboard, request), request.path_params["job"]
+        verb = JOB_NAME_VERBS[request.url.path.rpartition("/")[2]]
+        await dashboard.operator(request).act_on_job_name(verb, queue, job)
+        return Done(done=True)
+
     path, name = "/api/queues/{queue}", {"queue": _QueueName}
+    of_name = {
+        "queue": _QueueName,
+        "job": Annotated[str, Field(description="Name of the jobs.", min_length=1)],
+    }
     return [
         Endpoint("GET", "/api/queues", "List all queues", list[Queue], all_queues),
         Endpoint("GET", path, "Show a queue", Queue, one_queue, name),
@@ -216,6 +226,22 @@ def _queues(dashboard: Dashboard) -> list[Endpoint]:
         ),
         Endpoint("POST", f"{path}/pause", "Claim no more jobs of a queue", Done, pause, name),
         Endpoint("POST", f"{path}/resume", "Claim a queue's jobs again", Done, resume, name),
+        Endpoint(
+            "POST",
+            f"{path}/names/{{job:path}}/pause",
+            "Start no more jobs of a name",
+            Done,
+            on_name,
+            of_name,
+        ),
+        Endpoint(
+            "POST",
+            f"{path}/names/{{job:path}}/resume",
+            "Start jobs of a name again",
+            Done,
+            on_name,
+            of_name,
+        ),
     ]
 
 

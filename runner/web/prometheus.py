@@ -111,6 +111,9 @@ def _of_queues(counted: Sequence[Queue]) -> list[Metric]:
     paused = GaugeMetricFamily(
         "pipeline_queue_paused", "1 while the queue is paused", labels=["queue"]
     )
+    of_jobs = GaugeMetricFamily(
+        "pipeline_job_paused", "1 while jobs of the name are paused", labels=["queue", "job"]
+    )
     workers = GaugeMetricFamily("pipeline_workers", "Live workers", labels=["queue"])
     for one in counted:
         for state in _STATES:
@@ -118,9 +121,11 @@ def _of_queues(counted: Sequence[Queue]) -> list[Metric]:
                 jobs.add_metric([one.name, state], count)
         wait.add_metric([one.name], one.oldest_wait_s)
         paused.add_metric([one.name], float(one.paused is not None))
+        for name in one.paused_jobs:
+            of_jobs.add_metric([one.name, name.name], 1.0)
         if one.workers is not None:
             workers.add_metric([one.name], one.workers)
-    return [jobs, wait, paused, workers]
+    return [jobs, wait, paused, of_jobs, workers]
 
 
 def _of_processes(working: Sequence[Process]) -> list[Metric]:

@@ -71,6 +71,7 @@ class Attempts:
         )
         self._known: dict[str, tuple[JobDefinition, Policy]] = {}
         self._parked_here: set[str] = set()
+        self._paused: frozenset[str] = frozenset()
 
     def learn(self, job: JobDefinition) -> None:
         """
@@ -157,15 +158,23 @@ class Attempts:
     def knows(self, parked_as: str) -> bool:
         """Whether jobs that are parked under this label can run here."""
         if parked_as in self._known:
-            return True
+            return parked_as not in self._paused
         name, surplus = split(parked_as)
+        if name in self._paused:
+            return False
         known = self._known.get(name)
         return known is not None and bool(surplus) and known[0].takes(surplus)
+
+    def note_paused(self, names: frozenset[str]) -> None:
+        """Let no job of these names start from now on."""
+        self._paused = names
 
     def _is_news(self, refusal: Outcome) -> bool:
         """Log the first job of each label that is parked here; whether a line is due."""
         if type(refusal) is not Parked:
             return True
+        if refusal.is_paused:
+            return False
         if refusal.label in self._parked_here:
             return False
         if len(self._parked_here) < _LABELS_LOGGED:
@@ -228,6 +237,8 @@ class Attempts:
         known = self._known.get(envelope.name)
         if known is None:
             return Parked(envelope.name)
+        if self._paused and envelope.name in self._paused:
+            return Parked(envelope.name, is_paused=True)
         surplus = known[0].surplus(envelope.args, envelope.kwargs)
         return Parked(label(envelope.name, surplus)) if surplus else None
 

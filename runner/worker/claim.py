@@ -165,6 +165,7 @@ class Claimer:
         self.is_paused = next_due_ms == _PAUSED
         self.next_due_in_s = None if next_due_ms < 0 else max(0.0, (next_due_ms - now_ms) / 1000)
         self.has_more = head.more == 1
+        self._parked.note_paused(head.parked if isinstance(head.parked, list) else [])
         if mode != SUSPECT:
             self.suspects_wait = head.suspects > 0
             self.has_volunteered = self.has_volunteered or head.suspects > 1

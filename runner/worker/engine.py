@@ -113,7 +113,7 @@ class Engine:
             outage=outage,
             stopping=life.stopping,
             redis_clock=redis_clock,
-            parked=ParkedHere(redis, queue_key, attempts.knows),
+            parked=ParkedHere(redis, queue_key, attempts.knows, attempts.note_paused),
         )
         self.wake = StageConnection(redis, blocks=True)
         self.prefetched = Prefetched(self.claimer.tell_started, lease_s=lease_s)

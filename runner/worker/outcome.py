@@ -57,9 +57,14 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """The job cannot run in this worker; it waits under *label* for one that knows it."""
+    """
+    The job cannot run in this worker; it waits under *label* for one that knows it.
+
+    is_paused: or until jobs of its name, which is the label, are resumed.
+    """
 
     label: str
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 Jobs that a worker cannot run because its code is older or newer than theirs: they are parked.
 
 A parked job waits outside its queue, under a label: its name, or its name with the parameters that
-the worker's function does not have. A worker that knows the label claims its jobs from
-there, due as before. So jobs of a name that nobody knows cost nothing, however many there are.
+the worker's function does not have. A worker that knows the label claims its jobs from there, due
+as before. Jobs whose name is paused wait under that, too; nobody knows it meanwhile. So jobs of a
+name that nobody knows cost nothing, however many there are.
 """
 
 from __future__ import annotations
@@ -37,16 +38,34 @@ def split(parked_as: str) -> tuple[str, list[str]]:
 
 
 class ParkedHere:
-    """Finds what is parked in one queue and can run here; knows: whether jobs of a label can."""
+    """
+    Finds what is parked in one queue and can run here.
 
-    def __init__(self, redis: Redis, queue_key: str, knows: Callable[[str], bool]) -> None:
+    knows: whether jobs of a label can. on_paused: told the names that are paused, if others are.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        queue_key: str,
+        knows: Callable[[str], bool],
+        on_paused: Callable[[frozenset[str]], None],
+    ) -> None:
         self._redis = redis
         self._key = queue_key + PARKED_NAMES_SUFFIX
         self._knows = knows
+        self._on_paused = on_paused
+        self._paused: list[bytes] = []
         self._cursor = 0
         self._not_before = 0.0
         self.labels: list[bytes] = []
         """Those that were found last."""
+
+    def note_paused(self, names: list[bytes]) -> None:
+        """Look anew, and let no job of these names start, if others were paused before."""
+        if names != self._paused:
+            self._paused, self.labels, self._not_before = names, [], 0.0
+            self._on_paused(frozenset(one.decode("utf-8", "backslashreplace") for one in names))
 
     async def look(self) -> bool:
         """

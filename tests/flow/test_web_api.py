@@ -164,6 +164,17 @@ def test_schedule_is_paused_and_resumed(api: httpx.Client) -> None:
         assert api.post(f"/api/schedules/none/{action}").status_code == 404
 
 
+def test_jobs_of_one_name_are_paused_and_resumed(api: httpx.Client) -> None:
+    """The queue's answer and its metrics name them meanwhile."""
+    assert api.post("/api/queues/default/names/notify/pause").json() == {"done": True}
+    [paused] = api.get("/api/queues/default").json()["paused_jobs"]
+    assert (paused["name"], paused["by"]) == ("notify", "token (operate)")
+    assert 'pipeline_job_paused{job="notify",queue="default"} 1.0' in api.get("/metrics").text
+    assert api.post("/api/queues/default/names/notify/resume").json() == {"done": True}
+    assert api.get("/api/queues/default").json()["paused_jobs"] == []
+    assert api.post("/api/queues/none/names/notify/pause").status_code == 404
+
+
 def test_every_field_of_the_document_is_described(site: Site) -> None:
     """Of answers, bodies and parameters alike."""
     assert list(ApiDocument(site.url, OPERATE).undescribed()) == []

@@ -230,6 +230,20 @@ def test_paused_queue_says_by_whom(pipeline: Terminal) -> None:
     assert "No worker of notifications lives." in pipeline("why", "one")[1]
 
 
+def test_jobs_of_one_name_are_paused_and_resumed(pipeline: Terminal) -> None:
+    """The queue goes on; its line in the list says which name is paused."""
+    done = pipeline("queues", "pause", "notifications", "--job", "notify")
+    assert done[:2] == (0, "notifications: notify paused\n")
+    (queue,) = [q for q in pipeline.json("queues", "list") if q["name"] == "notifications"]
+    assert queue["paused"] is None
+    assert [one["name"] for one in queue["paused_jobs"]] == ["notify"]
+    assert "paused: notify" in pipeline("queues", "list")[1]
+    resumed = pipeline("queues", "resume", "notifications", "--job", "notify")
+    assert resumed[1] == "notifications: notify resumed\n"
+    assert "paused: notify" not in pipeline("queues", "list")[1]
+    assert pipeline("queues", "pause", "notifications", "--job", "")[0] == 2
+
+
 def test_unknown_queue_is_an_error(pipeline: Terminal) -> None:
     """Not an empty list."""
     status, _, err = pipeline("jobs", "list", "--queue", "slow")

@@ -25,7 +25,12 @@ reply[1 + REPLY.parked] = redis.call('EXISTS', queue .. ':parked')
 reply[1 + REPLY.lapsed], reply[1 + REPLY.stray], reply[1 + REPLY.extras] = lapsed, stray, extras
 
 local suspect
-if redis.call('EXISTS', queue .. ':paused', base .. 'revoked:' .. token, suspects, queue .. ':unseated') > 0 then
+local few = { queue .. ':paused', base .. 'revoked:' .. token, suspects, queue .. ':unseated', queue .. ':paused-jobs' }
+if redis.call('EXISTS', unpack(few)) > 0 then
+  local names = redis.call('HKEYS', queue .. ':paused-jobs')
+  if names[1] then
+    reply[1 + REPLY.parked] = names
+  end
   if redis.call('EXISTS', queue .. ':paused') == 1 then
     reply[1 + REPLY.next_due_ms] = '-2'
     return reply

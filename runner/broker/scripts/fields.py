@@ -354,7 +354,10 @@ class ClaimReply(NamedTuple):
     suspects: Annotated[
         int, "1 if suspects are due; 2 if, besides, this worker has volunteered; otherwise 0"
     ]
-    parked: Annotated[int, "1 if jobs are parked, otherwise 0"]
+    parked: Annotated[
+        int | list[bytes],
+        "1 if jobs are parked, otherwise 0; the names of those that are paused, if some are",
+    ]
     more: Annotated[int, "1 if the bodies became too large to claim all that is due, otherwise 0"]
     lapsed: Annotated[
         list[bytes],

@@ -24,6 +24,7 @@ from runner.operations.foresight import TYPED_ABOVE, foresee
 from runner.operations.processes import processes
 from runner.operations.verbs import (
     BATCH_VERBS,
+    JOB_NAME_VERBS,
     JOB_VERBS,
     PROCESS_VERBS,
     QUEUE_VERBS,
@@ -154,6 +155,14 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
         back = text_of(form, "back") or "/queues"
         return dashboard.back(request, back, verb.said.format(queue))
 
+    async def name_action(request: WebRequest) -> Response:
+        form = await request.form()
+        queue = known_queue(dashboard.queues, request.path_params["queue"])
+        name, verb = request.path_params["job"], _verb(JOB_NAME_VERBS, request.path_params["verb"])
+        await dashboard.operator(request).act_on_job_name(verb, queue, name)
+        back = text_of(form, "back") or f"/queues/{queue}"
+        return dashboard.back(request, back, verb.said.format(name))
+
     async def process_action(request: WebRequest) -> Response:
         form = await request.form()
         name, verb = request.path_params["name"], _verb(PROCESS_VERBS, request.path_params["verb"])
@@ -181,6 +190,7 @@ def _on_the_rest(dashboard: Dashboard) -> list[BaseRoute]:
 
     return [
         Route("/queues/{queue}/{verb:str}", queue_action, methods=["POST"]),
+        Route("/queues/{queue}/names/{job:path}/{verb:str}", name_action, methods=["POST"]),
         Route("/processes/{name}/{verb:str}", process_action, methods=["POST"]),
         Route("/schedules/{name}/{verb:str}", schedule_action, methods=["POST"]),
         Route("/batches/{batch_id:path}/{verb:str}", batch_action, methods=["POST"]),

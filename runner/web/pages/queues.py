@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -16,14 +17,42 @@ from runner.operations.metrics import all_jobs, deploys, together
 from runner.operations.processes import workers_of
 from runner.operations.queues import depth, queue
 from runner.operations.snapshot import look_at_queues
+from runner.operations.verbs import ACTIVE, JOB_NAME_VERBS, PAUSED, offered
 from runner.web.reading import state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from runner.operations.processes import WorkerView
+    from runner.operations.queues import PausedJob, Queue
+    from runner.operations.verbs import Verb
     from runner.web.dashboard import Dashboard
+
+_MOST_NAMES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name of jobs; paused: by whom, if it is."""
+
+    name: str
+    paused: PausedJob | None
+
+    @property
+    def verbs(self) -> list[Verb]:
+        """What may be done to its jobs now."""
+        return offered(JOB_NAME_VERBS, PAUSED if self.paused else ACTIVE)
+
+
+def _names(counted: Queue, workers: Sequence[WorkerView]) -> list[_Name]:
+    """Return the names that workers of a queue know, and those that are paused."""
+    paused = {one.name: one for one in counted.paused_jobs}
+    known = paused.keys() | {name for worker in workers for name in worker.jobs}
+    return [_Name(name, paused.get(name)) for name in sorted(known)[:_MOST_NAMES]]
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
@@ -58,6 +87,7 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             jobs=mine,
             deploys=marks,
             workers=workers,
+            names=_names(counted, workers),
             polls=[one.at for one in series if one.at],
             states=ORDER,
             now=now,
