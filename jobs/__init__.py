@@ -5,9 +5,10 @@ The jobs of the channel pipeline. To enqueue them, a service needs only `REDIS_U
                                                   ↘ recommend ───────┴→ render_visualization
                                                       ↘ notify
 
-Seven work on one channel. The poller enqueues the others: `sync_due_channels`, which syncs those
-that are due, `measure_platform_days`, which finds days on which counters were late everywhere,
-`compare_channels`, which finds similar channels, `deliver_notifications` and `announce_failures`.
+What follows the analysis is a flow, `jobs.report_flow`. Seven work on one channel. The poller
+enqueues the others: `sync_due_channels`, which syncs those that are due, `measure_platform_days`,
+which finds days on which counters were late everywhere, `compare_channels`, which finds similar
+channels, `deliver_notifications` and `announce_failures`.
 
 Each is imported at its first use: what is computed in a process of its own needs no job there.
 """

@@ -8,15 +8,15 @@ from jobs.apart import COMPUTING
 from jobs.computing import analysed
 from jobs.notify import announce
 from jobs.recommend import recommend
+from jobs.report_flow import report_flow
 from jobs.services import Services
-from jobs.visualize_data import visualize_data
 from runner import Context, job
 
 
 @job(queue="analytics")
 async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True) -> str:
     """
-    Analyse the channel, then start its recommendations and, for a *report*, its charts.
+    Analyse the channel, then start its recommendations or, for a *report*, the flow that makes it.
 
     Durable afterwards: one analysis for this state of the data; the same data gives the same
     analysis under the same id. For a channel without items, of which nothing can be asked, also
@@ -36,7 +36,10 @@ async def analyze_channel(ctx: Context, channel_id: str, *, report: bool = True)
     analysis_id = await store.analyses.save(channel_id, fingerprint, document, answers)
     await announce(services, events)
     if report:
-        await visualize_data.enqueue(analysis_id=analysis_id)
-    if answers is None:
+        follows = report_flow(
+            analysis_id, f"{ctx.job_id}:report", advise=answers is None, parent=ctx.batch_id
+        )
+        await follows.start()
+    elif answers is None:
         await recommend.enqueue(analysis_id=analysis_id)
     return analysis_id

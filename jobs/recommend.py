@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from jobs.apart import COMPUTING
 from jobs.computing import advised
-from jobs.render_visualization import enqueue_report, enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
 
@@ -28,12 +27,10 @@ async def recommend(ctx: Context, analysis_id: str) -> int:
     store = ctx.get(Services).store
     asked = await store.analyses.to_recommend(analysis_id)
     if asked is None:
-        await enqueue_report_when_ready(store, analysis_id)
         return len(await store.analyses.recommendations(analysis_id))
     found, answers, profile = await ctx.offload(
         advised, asked.columns, asked.document, limits=COMPUTING
     )
     recommendations = [StoredRecommendation(**one) for one in found]
-    if await store.analyses.save_recommendations(analysis_id, recommendations, answers, profile):
-        await enqueue_report(analysis_id)
+    await store.analyses.save_recommendations(analysis_id, recommendations, answers, profile)
     return len(recommendations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from jobs.lazy_import import imported
 from jobs.notifications.event import report_ready
@@ -13,9 +13,6 @@ from jobs.report_files import file_path, write_pages
 from jobs.services import Services
 from runner import Bury, Context, job
 from runner.errors import OffloadDiedError
-
-if TYPE_CHECKING:
-    from jobs.store import ChannelStore
 
 Format = Literal["html", "svg", "png", "pdf", "json"]
 
@@ -61,21 +58,3 @@ async def render_visualization(
         ready = report_ready(request.channel, titles, str(path), datetime.now(UTC))
         await announce(services, [ready])
     return str(path)
-
-
-async def enqueue_report_when_ready(store: ChannelStore, analysis_id: str) -> None:
-    """
-    Enqueue the report once both charts and recommendations are stored.
-
-    Both jobs check after their own commit, so the later one finds both; if both do, the fixed id
-    admits only one job, and a second rendering would write the same file.
-    """
-    if await store.analyses.is_complete(analysis_id):
-        await enqueue_report(analysis_id)
-
-
-async def enqueue_report(analysis_id: str) -> None:
-    """Enqueue the report; one at a time for each analysis."""
-    await render_visualization.options(job_id=f"report:{analysis_id}").enqueue(
-        analysis_id=analysis_id
-    )

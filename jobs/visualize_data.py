@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from jobs.drawn_charts import drawn_charts
-from jobs.render_visualization import enqueue_report_when_ready
 from jobs.services import Services
 from runner import Context, job
 
@@ -25,5 +24,4 @@ async def visualize_data(ctx: Context, analysis_id: str) -> int:
     services = ctx.get(Services)
     stored = await services.store.analyses.get(analysis_id)
     charts = await drawn_charts(services.store, stored, ctx.offload)
-    await enqueue_report_when_ready(services.store, analysis_id)
     return len(charts)

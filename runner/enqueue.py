@@ -281,6 +281,7 @@ class FlowPlan:
     name: str
     nodes: Sequence[PlannedNode]
     callbacks: Mapping[str, Enqueue]
+    parent: str | None = None
 
 
 ClientHandler = Callable[[Enqueue], Awaitable[bool]]

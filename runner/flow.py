@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, overload
 
 from runner import chance
+from runner.batch import Batch
 from runner.checks import shown, text
 from runner.current import current_client, memory_here
 from runner.enqueue import FlowPlan, PlannedNode, Wiring
@@ -78,7 +79,8 @@ class Flow:
     Jobs of which some need the results of others.
 
     name: for people. id: start it once under this id; by default a random one. complete, success
-    and death: jobs that are enqueued as `Batch` does.
+    and death: jobs that are enqueued as `Batch` does. parent: the batch that it is in, or its id,
+    such as `ctx.batch_id`, as of a `Batch`; in a cancelled one it does not start.
     """
 
     def __init__(
@@ -89,14 +91,18 @@ class Flow:
         complete: Call[Any] | None = None,
         success: Call[Any] | None = None,
         death: Call[Any] | None = None,
+        parent: Batch | str | None = None,
     ) -> None:
         refuse(
             "Flow",
             text("name", name) if name else None,
             None if id is None else text("id", id),
+            None if parent is None or isinstance(parent, Batch) else text("parent", parent),
         )
         self.id = chance.new_id() if id is None else id
         self.name = name
+        self.parent = parent.id if isinstance(parent, Batch) else parent
+        refuse("Flow", "it cannot be in itself" if self.parent == self.id else None)
         self.nodes: list[Node[Any]] = []
         self._token = chance.new_id()
         calls = {"complete": complete, "success": success, "death": death}
@@ -323,7 +329,7 @@ class Flow:
             )
             for one in self.nodes
         ]
-        return FlowPlan(self.id, self._token, self.name, nodes, self._callbacks)
+        return FlowPlan(self.id, self._token, self.name, nodes, self._callbacks, self.parent)
 
     def _request(self, node: Node[Any]) -> Enqueue:
         request = node.call.planned(f"{self.id}:{node.number}", _wiring(node))

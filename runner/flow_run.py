@@ -204,6 +204,7 @@ async def start_in_redis(client: QueueClient, plan: FlowPlan) -> bool:
     counts = Counter(one.request.queue for one in plan.nodes if not one.over)
     last = head._replace(
         action="start",
+        parent=plan.parent or "",
         complete=letters.get("complete", b""),
         success=letters.get("success", b""),
         death=letters.get("death", b""),

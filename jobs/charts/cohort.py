@@ -26,7 +26,7 @@ def cohort_sentence(analysis: ChannelAnalysis, peers: Sequence[Mapping[str, Any]
     """
     Return the rank by views a day, and the week's change beside the others'.
 
-    peers: what the newest reports of similar channels say first (`summary.content_of`). Those whose
+    peers: the newest days of similar channels, as `Recent` in their analyses has them. Those whose
     days end more than a week apart from this channel's are of another time, and left out.
     """
     recent = analysis.recent

@@ -183,7 +183,7 @@ def compose(
     Write the report.
 
     *answers* are the outcomes of all subjects examined, *similar* the similar channels (both as
-    stored), *peers* what their newest reports say first, *source_note* says where the data comes
+    stored), *peers* their newest days, *source_note* says where the data comes
     from, *today* is the day of the report, beside which data may be old. The same arguments give
     the same document: it depends on no clock.
     """

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from jobs.apart import DRAWING, ONE_CHART
 from jobs.channel.summary import ReportSummary
+from jobs.recommendations.strength import NO_EVIDENCE
 from runner.errors import OffloadDiedError
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
             f"there are {', '.join(each.key for each in charts) or 'none'}",
         )
     similar = await store.profiles.similar(channel.id)
-    peers = [one["channel_id"] for one in (similar or {}).get("nearest", [])]
+    # The nearest of all are not alike for that; a comparison before strengths were told has none.
+    peers = [
+        one["channel_id"]
+        for one in (similar or {}).get("nearest", [])
+        if one.get("strength") != NO_EVIDENCE
+    ]
     return Request(
         channel=channel,
         analysis=stored,
@@ -90,7 +96,7 @@ async def gather(store: ChannelStore, analysis_id: str, chart_key: str | None) -
         source_note=source_note(await store.channels.sources_of(channel.id)),
         chart=chart,
         today=datetime.now(UTC).date(),
-        peers=[said for _, said in (await store.renderings.summaries_of(peers)).values()],
+        peers=await store.analyses.recent(peers),
     )
 
 

@@ -95,6 +95,12 @@ def latest_analysis(connection: Connection, channel_id: str) -> StoredAnalysis |
     return _one(connection, _LATEST, {"channel_id": channel_id})
 
 
+def recent(connection: Connection, channel_ids: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the newest days in the latest analysis of each of a few channels that has one."""
+    found = [connection.scalar(_RECENT, {"channel_id": one}) for one in channel_ids]
+    return [days for days in found if days is not None]
+
+
 def runs(connection: Connection, channel_id: str, limit: int = 6) -> list[AnalysisRun]:
     """Return what was made of the channel's data and when, the newest first."""
     found = connection.execute(_RUNS.limit(limit), {"channel_id": channel_id})
@@ -116,11 +122,6 @@ def to_recommend(connection: Connection, key: str) -> AnalysedChannel | None:
         return None
     data = columns.load(connection, channel_id, only_with_items=True)
     return AnalysedChannel(JsonText(document), data)
-
-
-def is_complete(connection: Connection, key: str) -> bool:
-    """Return whether both charts and recommendations of the analysis are stored."""
-    return connection.scalar(_COMPLETE, {"of": key}) is not None
 
 
 def save_charts(connection: Connection, key: str, charts: Sequence[StoredChart]) -> None:
@@ -160,18 +161,15 @@ def save_recommendations(
     items: Sequence[StoredRecommendation],
     answers: Mapping[str, Any] | None = None,
     profile: tuple[str, bytes] | None = None,
-) -> bool:
+) -> None:
     """
     Make *items*, maybe none, the recommendations of the analysis, and set its `recommended_at`.
 
     answers: the outcome for every subject examined, “no evidence” included. profile: fingerprint
     and description of the channel's content; it is saved unless it is stored already, and what
     `save_similar` recorded last for the channel becomes the answer “similar”.
-
-    Returns whether the analysis has its charts, too: of the jobs that save charts and
-    recommendations, the later one gets True.
     """
-    channel_id, charted_at = _mark(connection, key, _RECOMMENDED, found=answers)
+    channel_id = _mark(connection, key, _RECOMMENDED, found=answers)
     if profile is not None:
         save_profile(connection, channel_id, *profile)
         more = {**(answers or {}), "similar": similar(connection, channel_id)}
@@ -193,7 +191,6 @@ def save_recommendations(
                 for position, item in enumerate(items)
             ],
         )
-    return charted_at is not None
 
 
 def recommendations(connection: Connection, key: str) -> list[StoredRecommendation]:
@@ -224,6 +221,12 @@ _LATEST = (
     .order_by(AnalysisRow.analysed_at.desc(), AnalysisRow.id)
     .limit(1)
 )
+_RECENT = (
+    select(AnalysisRow.document["recent"])
+    .where(AnalysisRow.channel_id == bindparam("channel_id", type_=String()))
+    .order_by(AnalysisRow.analysed_at.desc(), AnalysisRow.id)
+    .limit(1)
+)
 _RUNS = (
     select(
         AnalysisRow.id,
@@ -246,7 +249,7 @@ _RUNS = (
 )
 _AT = bindparam("at", type_=UtcDateTime())
 _OF_KEY: Any = update(AnalysisRow.__table__).where(AnalysisRow.id == _KEY)  # type: ignore[arg-type]
-_MARKED = _OF_KEY.returning(AnalysisRow.channel_id, AnalysisRow.charted_at)
+_MARKED = _OF_KEY.returning(AnalysisRow.channel_id)
 _CHARTED = _MARKED.values(charted_at=_AT)
 _FOUND = bindparam("found", type_=JSON(none_as_null=True))
 _RECOMMENDED = _MARKED.values(recommended_at=_AT, answers=_FOUND)
@@ -255,11 +258,6 @@ _ANSWERS = select(AnalysisRow.answers).where(AnalysisRow.id == _KEY)
 _TO_RECOMMEND = select(
     AnalysisRow.channel_id, cast(AnalysisRow.document, Text), AnalysisRow.recommended_at
 ).where(AnalysisRow.id == _KEY)
-_COMPLETE = select(AnalysisRow.id).where(
-    AnalysisRow.id == _KEY,
-    AnalysisRow.charted_at.is_not(None),
-    AnalysisRow.recommended_at.is_not(None),
-)
 _WITHOUT_CHARTS = delete(ChartRow).where(ChartRow.analysis_id == _KEY)
 _WITHOUT_RECOMMENDATIONS = delete(RecommendationRow).where(RecommendationRow.analysis_id == _KEY)
 _RECOMMENDATIONS = (
@@ -298,17 +296,14 @@ def _one(
     return None if found is None else StoredAnalysis(*found)
 
 
-def _mark(
-    connection: Connection, key: str, change: Executable, **changed: Any
-) -> tuple[str, datetime | None]:
+def _mark(connection: Connection, key: str, change: Executable, **changed: Any) -> str:
     """
-    Return the analysis's channel, and when it was charted.
+    Return the analysis's channel.
 
     This locks it, too: two callers that replace its parts do so one after the other.
     """
     values = {"of": key, "at": datetime.now(UTC), **changed}
-    found = connection.execute(change, values).one_or_none()
-    if found is None:
+    channel_id = connection.scalar(change, values)
+    if channel_id is None:
         raise NotStoredError(f"analysis {key}", "it is not in the store", "analyse first")
-    channel_id, charted_at = found
-    return channel_id, charted_at
+    return str(channel_id)

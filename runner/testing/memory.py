@@ -292,8 +292,11 @@ class Kept:
     async def start_flow(self, plan: FlowPlan, /) -> bool:
         """Start a flow; False if one of its id is there."""
         batch = self._batch(plan.id)
-        if batch.flow is not None:
+        if batch.flow is not None or (
+            plan.parent is not None and self._batch(plan.parent).is_cancelled
+        ):
             return False
+        self._put_in(batch, plan.parent)
         for node in plan.nodes:
             node.request.body()
         batch.flow = FlowRecord(plan)
@@ -327,6 +330,9 @@ class Kept:
         """Let the batch not end until it is closed; *callbacks* follow then. parent: it is in."""
         batch = self._batch(batch_id)
         batch.callbacks, batch.is_open, batch.is_cancelled = dict(callbacks), True, False
+        self._put_in(batch, parent)
+
+    def _put_in(self, batch: BatchRecord, parent: str | None) -> None:
         if parent is not None and batch.parent is None:
             batch.parent = parent
             self._batch(parent).batches.append(batch)

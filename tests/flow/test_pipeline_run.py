@@ -33,6 +33,11 @@ COUNTS = {
     "rejected_rows",
 }
 MANY = 16
+THEMES = (
+    "sourdough recipe oven bread baking dough flour kitchen",
+    "speedrun gameplay boss controller arcade console quest pixel",
+    "telescope galaxy comet planet nebula orbit eclipse rocket",
+)
 
 # A dead worker's jobs run again within one lease: short, so that nobody waits for it here.
 SHORT_LEASE = {"RUNNER__LEASE_S": "8", "RUNNER__HEARTBEAT_S": "1", "RUNNER__BLOCKED_LIMIT_S": "6"}
@@ -177,6 +182,33 @@ def test_first_run_knows_days_on_which_all_counted_late(commands: Commands) -> N
         report = commands.run("pipeline", "report", one, "--format", "html", "-o", "r.html")
         assert report.status == 0, report.err
         assert "the counter was late everywhere" in (commands.folder / "r.html").read_text()
+
+
+def test_first_run_compares_channels_before_it_makes_their_reports(commands: Commands) -> None:
+    """Which channels are similar, and the rank among them, are in the first report already."""
+    folder = commands.folder / "data"
+    folder.mkdir()
+    days = ["date_utc,channel_id,channel_title,subscribers,views,videos"]
+    items = ["snapshot_utc,channel_id,channel_title,video_id,title,published_at,view_count"]
+    for channel in range(12):
+        of = f"UC{channel:022},Channel {channel}"
+        words = THEMES[channel % len(THEMES)].split()
+        for day in range(1, 29):
+            views = 50_000 + (300 + 10 * channel) * day + day * day % 7
+            days.append(f"2026-01-{day:02},{of},1000,{views},40")
+        for at in range(1, 9):
+            title = " ".join(words[(channel + at + step) % len(words)] for step in range(4))
+            published = f"2026-01-{2 * at:02}T08:00:00Z"
+            items.append(f"2026-01-28T08:00:00Z,{of},v{channel}-{at},{title},{published},{at}00")
+    (folder / "days.csv").write_text("\n".join(days) + "\n")
+    (folder / "items.csv").write_text("\n".join(items) + "\n")
+
+    ended = commands.run("pipeline", "run", str(folder), "--json")
+
+    assert ended.status == 0, ended.err
+    pages = [Path(one["report"]).read_text() for one in ended.document["per_channel"]]
+    assert all("Channels that are alike in content" in page for page in pages)
+    assert any(" similar channels this one is number " in page for page in pages)
 
 
 def test_interrupted_run_goes_on_when_run_again(commands: Commands, daily_csv: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner import Batch, Bury, Context, job
+from runner import Batch, Bury, Context, Flow, job
 from runner.batch_books import QueueProgress, look_after, retry_dead
 from runner.errors import ConfigurationError
 from runner.operations.batches import batch as detail_of
@@ -90,6 +90,42 @@ async def test_cancel_goes_inwards(redis_url: str, redis: QueueClient) -> None:
     assert (await outer.progress(redis)).batches == QueueProgress(total=2, aborted=2)
 
 
+@job(queue="default")
+async def start_flow(ctx: Context) -> bool:
+    """Start a flow of two nodes within the batch of this job; a second attempt starts none."""
+    flow = Flow(id=f"{ctx.job_id}:flow", parent=ctx.batch_id)
+    flow.add(member.call("wait"))
+    flow.add(member.call(), after=flow.nodes[:1])
+    return (await flow.start()).created
+
+
+async def test_batch_ends_after_the_flow_that_its_job_started(
+    redis_url: str, redis: QueueClient
+) -> None:
+    """A flow counts as one, and tells how it has ended; in a cancelled batch none starts."""
+    async with working(redis_url, member, start_flow):
+        async with batch_of_all() as outer:
+            handle = await start_flow.options(job_id="starts").enqueue()
+        assert await handle.result(timeout_s=5)
+        await stage.started.next()
+        assert await is_called(outer)
+        assert (await detail_of(redis, outer.id)).batches == ["starts:flow"]
+        with Batch(id=outer.id).joined():
+            again = await start_flow.options(job_id="starts").enqueue()
+            assert not await again.result(timeout_s=5)
+        stage.go.set()
+        await eventually(lambda: is_called(outer, "complete", "success"))
+        assert (await outer.progress(redis)).batches == QueueProgress(total=1, done=1)
+        async with batch_of_all() as cancelled:
+            assert await cancelled.cancel(redis)
+            late = Flow(parent=cancelled)
+            late.add(member.call())
+            assert not (await late.start()).created
+        assert not await redis.keys(f"arq:batch:{late.id}*")
+    with pytest.raises(ConfigurationError, match="cannot be in itself"):
+        Flow(id="one", parent="one")
+
+
 async def test_batch_that_goes_on_holds_up_the_one_that_it_is_in_again(redis: QueueClient) -> None:
     """Joined after its end, it has not ended; it is one of the other's all the same."""
     async with batch_of_all() as outer:
@@ -151,11 +187,15 @@ async def test_tests_know_batches_within_batches() -> None:
     async with drain() as jobs:
         async with batch_of_all() as outer, batch_of_all(parent=outer) as inner:
             await work.enqueue("done")
+        flow = Flow(parent=inner)
+        flow.add(work.call("done"))
+        assert (await flow.start()).created
         async with batch_of_all() as sad, Batch(parent=sad):
             await work.enqueue("bury")
         assert (await outer.progress()).batches == QueueProgress(total=1)
         await jobs.run()
         assert (await outer.progress()).batches == QueueProgress(total=1, done=1)
+        assert (await inner.progress()).batches == QueueProgress(total=1, done=1)
         assert (await sad.progress()).batches == QueueProgress(total=1, dead=1)
         called = {one.job_id for one in jobs.done if one.name == announce.name}
     assert {f"{one.id}:{how}" for one in (inner, outer) for how in ("complete", "success")} | {

@@ -73,19 +73,22 @@ class ReadFirst:
         self.is_lost = follower.is_lost
         if self.is_lost or stop.is_set():
             return
-        await self._until_measured(batch, stop)
+        measured = JobHandle[int](f"{batch.id}:complete", measure_platform_days.queue)
+        self.problem = await until_done(measured, stop)
         for queue, job_id in await batch.dead_jobs(self.redis):
             dead = await Admin(self.redis).dead_job(queue, job_id)
             self.died[str(dead.kwargs.get("channel_id"))] = (queue, job_id)
 
-    async def _until_measured(self, batch: Batch, stop: asyncio.Event) -> None:
-        handle = JobHandle[int](f"{batch.id}:complete", measure_platform_days.queue)
-        measured, stopped = asyncio.create_task(handle.result()), asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({measured, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if measured.done():
-                await measured
-        except RunnerError as error:
-            self.problem = str(error)
-        finally:
-            await cancel_all([measured, stopped])
+
+async def until_done(handle: JobHandle[int], stop: asyncio.Event) -> str:
+    """Wait until the job has ended or *stop* is set; return why it failed, or nothing."""
+    ended, stopped = asyncio.create_task(handle.result()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            await ended
+    except RunnerError as error:
+        return str(error)
+    finally:
+        await cancel_all([ended, stopped])
+    return ""

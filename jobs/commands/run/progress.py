@@ -18,9 +18,15 @@ from rich.text import Text
 
 from runner import BatchProgress, QueueProgress
 from runner.batch import progress_of
+from runner.errors import EnqueueError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from redis.asyncio import Redis
     from rich.console import Console, RenderableType
@@ -68,12 +74,25 @@ class RunProgress:
         return sum(queue.waiting for queue in self.queues.values())
 
 
+class Then(Protocol):
+    """What follows the batches of a run's channels."""
+
+    async def is_time(self) -> bool:
+        """Whether it may begin although other channels are still to come."""
+        ...
+
+    async def begin(self, ended: Mapping[str, BatchProgress]) -> Mapping[str, Batch]:
+        """Return the next batch of each channel of *ended* that goes on."""
+        ...
+
+
 class Follower:
     """
     Looks at the batches of a run, one for each channel, until each is finished.
 
     It looks at a hundred in turn, so looking stays cheap for thousands, too. before: jobs of the
-    run that have ended already. ended: channels of it that have.
+    run that have ended already. ended: channels of it that have. then: what follows for a channel
+    whose batch has ended.
     """
 
     def __init__(
@@ -82,14 +101,18 @@ class Follower:
         batches: Mapping[str, Batch],
         before: Mapping[str, QueueProgress] | None = None,
         ended: int = 0,
+        then: Then | None = None,
     ) -> None:
         self._redis = redis
-        self._ended = ended
-        self._batches = batches
-        self._open = deque(batches)
+        self._channels = len(batches) + ended
+        self._open = deque((*one, then is not None) for one in batches.items())
         self._queues = dict(before or {})
-        self.by_channel: dict[str, BatchProgress] = {}
-        """The last known state of each channel's batch."""
+        self._then = then
+        self._between: dict[str, BatchProgress] = {}
+        self.by_batch: dict[Batch, tuple[str, BatchProgress]] = {
+            batch: (one, BatchProgress()) for one, batch in batches.items()
+        }
+        """Each batch with its channel, and its last known state."""
         self.is_lost = False
         """Whether Redis no longer has what was in a batch."""
 
@@ -100,6 +123,8 @@ class Follower:
             yield progress
             if progress.over or self.is_lost or stop.is_set():
                 return
+            if self._then is not None and self._between:
+                await self._go_on(self._then)
             are_many = len(self._open) > _AT_A_TIME
             pause_s = _LOOK_AT_MANY_EVERY_S if are_many else _LOOK_EVERY_S
             with contextlib.suppress(TimeoutError):
@@ -110,26 +135,51 @@ class Follower:
         """Return the progress now; while Redis does not answer, the last known one."""
         looked_at = [self._open.popleft() for _ in range(min(_AT_A_TIME, len(self._open)))]
         try:
-            found = await progress_of(self._redis, [self._batches[one] for one in looked_at])
+            found = await progress_of(self._redis, [batch for _, batch, _ in looked_at])
         except (RedisError, OSError):
             self._open.extendleft(reversed(looked_at))
         else:
-            for channel_id, batch in zip(looked_at, found, strict=True):
-                self._note(channel_id, batch)
-        channels = len(self._batches) + self._ended
-        return RunProgress(channels, channels - len(self._open), dict(self._queues))
+            for (channel_id, batch, goes_on), progress in zip(looked_at, found, strict=True):
+                self._note(channel_id, batch, progress)
+                if progress.waiting:
+                    self._open.append((channel_id, batch, goes_on))
+                elif goes_on:
+                    self._between[channel_id] = progress
+        left = len(self._open) + len(self._between)
+        return RunProgress(self._channels, self._channels - left, dict(self._queues))
 
-    def _note(self, channel_id: str, batch: BatchProgress) -> None:
-        before = self.by_channel.get(channel_id, BatchProgress()).queues
+    async def _go_on(self, then: Then) -> None:
+        """Nothing is lost if this is cancelled, or if Redis does not answer: it is asked again."""
+        are_first = any(goes_on for _, _, goes_on in self._open)
+        try:
+            if are_first and not await then.is_time():
+                return
+            follows = await then.begin(self._between)
+        except (RedisError, OSError, EnqueueError):
+            return
+        self._between = {}
+        for channel_id, batch in follows.items():
+            self.by_batch[batch] = channel_id, BatchProgress()
+            self._open.append((channel_id, batch, False))
+
+    def _note(self, channel_id: str, batch: Batch, now: BatchProgress) -> None:
+        before = self.by_batch[batch][1].queues
         # A batch has its first job before it is followed, and jobs are only added.
-        if not batch.queues or _jobs_of(batch.queues) < _jobs_of(before):
+        if not now.queues or _jobs_of(now.queues) < _jobs_of(before):
             self.is_lost = True
-        for queue, counts in batch.queues.items():
+        for queue, counts in now.queues.items():
             known = self._queues.get(queue, QueueProgress())
             self._queues[queue] = known + counts - before.get(queue, QueueProgress())
-        self.by_channel[channel_id] = batch
-        if batch.waiting:
-            self._open.append(channel_id)
+        self.by_batch[batch] = channel_id, now
+
+    def by_channel(self) -> dict[str, BatchProgress]:
+        """Return the last known counts of each channel, of all its batches."""
+        found: dict[str, dict[str, QueueProgress]] = {}
+        for channel_id, progress in self.by_batch.values():
+            queues = found.setdefault(channel_id, {})
+            for queue, counts in progress.queues.items():
+                queues[queue] = queues.get(queue, QueueProgress()) + counts
+        return {channel_id: BatchProgress(queues) for channel_id, queues in found.items()}
 
 
 def _jobs_of(queues: Mapping[str, QueueProgress]) -> int:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from jobs import run_analytics, sync_channel
 from jobs.commands.run.first import ReadFirst, to_read_first
 from jobs.commands.run.progress import Follower
+from jobs.commands.run.reports import Reports
+from jobs.recommendations.fewest import FEWEST_CHANNELS
 from jobs.services import Services
 from jobs.store import StoreLostError
 from runner import Batch, BatchProgress, QueueProgress
@@ -103,17 +105,24 @@ class ChannelRun:
         await asyncio.gather(
             *(self._enqueue(one, batch, is_read=one in known) for one, batch in batches.items())
         )
-        follower = Follower(redis, batches, first.queues, len(first.died))
+        then = await self._reports(batches) if self.reports else None
+        follower = Follower(redis, batches, first.queues, len(first.died), then)
         if not await self._followed(follower.follow(self._stop), display, follower):
             return
         if self.place.redis_is_private:
             await self._finish_former_runs()
-        self.by_channel |= follower.by_channel
+        self.by_channel |= follower.by_channel()
         for channel_id, (queue, job_id) in first.died.items():
             self.by_channel[channel_id] = BatchProgress({queue: QueueProgress(total=1, dead=1)})
             await self._note(channel_id, queue, job_id)
-        for channel_id, batch in batches.items():
-            await self._note_dead(channel_id, batch)
+        for batch, (channel_id, progress) in follower.by_batch.items():
+            for queue, job_id in await batch.dead_jobs(redis) if progress.dead else ():
+                await self._note(channel_id, queue, job_id)
+
+    async def _reports(self, batches: Mapping[str, Batch]) -> Reports:
+        known = await self.place.get(Services).store.channels.all()
+        compares = len(known) >= FEWEST_CHANNELS
+        return Reports(self.place, self.queues, batches, compares, self.tell, self._stop)
 
     async def _read_first(self, first: ReadFirst, display: Display) -> bool:
         """Read some, and measure by them; False if the run ends there."""
@@ -142,9 +151,9 @@ class ChannelRun:
     async def _enqueue(self, channel_id: str, batch: Batch, *, is_read: bool) -> None:
         with batch.joined():
             if is_read:
-                await run_analytics.enqueue(channel_id=channel_id, report=self.reports)
+                await run_analytics.enqueue(channel_id=channel_id, report=False)
             else:
-                await sync_channel.enqueue(channel_id=channel_id, report=self.reports)
+                await sync_channel.enqueue(channel_id=channel_id, report=False)
 
     async def _finish_former_runs(self) -> None:
         """An interrupted run has left jobs in our queues that are not in our batches."""
@@ -153,12 +162,6 @@ class ChannelRun:
             if not any(one.ready + one.running + one.retrying for one in gauges):
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
-
-    async def _note_dead(self, channel_id: str, batch: Batch) -> None:
-        if not self.by_channel.get(channel_id, BatchProgress()).dead:
-            return
-        for queue, job_id in await batch.dead_jobs(self.place.redis):
-            await self._note(channel_id, queue, job_id)
 
     async def _note(self, channel_id: str, queue: str, job_id: str) -> None:
         dead = await Admin(self.place.redis).dead_job(queue, job_id)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jobs.analysis.randomness import generator
 from jobs.analysis.wording import listed
+from jobs.recommendations.fewest import FEWEST_CHANNELS
 from jobs.recommendations.similar.shuffled import nearest_by_chance
 from jobs.recommendations.similar.vectors import Vectors, vectors
 from jobs.recommendations.strength import NO_EVIDENCE, chance, strength_of
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from jobs.recommendations.similar.profile import Profile
 
 NEAREST = 5
-FEWEST_CHANNELS = 10
-"""With fewer channels, the nearest one need not be similar at all."""
-
 _CELLS_AT_ONCE = 20_000_000
 _SHARED = 3
 

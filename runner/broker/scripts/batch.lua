@@ -82,6 +82,19 @@ local function keep_callbacks()
   end
 end
 
+-- A batch within another is one of its jobs: that one does not end before it.
+local function join_parent()
+  local parent = ARGV[HEAD.parent]
+  if parent == '' or redis.call('HSETNX', plan, 'parent', parent) == 0 then
+    return
+  end
+  count_in_batch(parent, '|total', 1)
+  note_in(book_of(parent).come, '', batch)
+  if is_cancelled(parent) then
+    redis.call('HSET', plan, 'cancelled_ms', text(now))
+  end
+end
+
 function act.nodes()
   local answer = has_begun()
   if not answer then
@@ -100,7 +113,12 @@ function act.start()
       stay_open()
       return -2
     end
+    if ARGV[HEAD.parent] ~= '' and is_cancelled(ARGV[HEAD.parent]) then
+      forget_unstarted()
+      return -1
+    end
     keep_callbacks()
+    join_parent()
     for queue_name, jobs in string.gmatch(ARGV[HEAD.jobs], '([^\t\n]+)\t(%d+)') do
       count_in_batch(batch, queue_name .. '|total', tonumber(jobs))
     end
@@ -130,19 +148,6 @@ function act.drop()
     close_books(now, ttl)
   end
   return dropped
-end
-
--- A batch within another is one of its jobs: that one does not end before it.
-local function join_parent()
-  local parent = ARGV[HEAD.parent]
-  if parent == '' or redis.call('HSETNX', plan, 'parent', parent) == 0 then
-    return
-  end
-  count_in_batch(parent, '|total', 1)
-  note_in(book_of(parent).come, '', batch)
-  if is_cancelled(parent) then
-    redis.call('HSET', plan, 'cancelled_ms', text(now))
-  end
 end
 
 function act.open()

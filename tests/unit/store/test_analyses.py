@@ -147,7 +147,7 @@ async def test_other_document_outdates_what_was_made(store: ChannelStore, analys
 async def test_last_of_two_parts_sees_both(store: ChannelStore, analysis_id: str) -> None:
     """Charts and recommendations saved concurrently: the later one sees the other."""
 
-    async def sees_both(save: Awaitable[bool | None]) -> bool:
+    async def sees_both(save: Awaitable[None]) -> bool:
         await save
         found = await store.analyses.get(analysis_id)
         return found.charted_at is not None and found.recommended_at is not None
@@ -279,17 +279,7 @@ async def test_what_is_recommended_from_is_given_once(store: ChannelStore) -> No
     assert found is not None
     assert found.document == document
     assert as_data(found.columns).fingerprint == (await store.readings.load("UC0")).fingerprint
-    assert not await store.analyses.save_recommendations(key, [])
+    await store.analyses.save_recommendations(key, [])
     assert await store.analyses.to_recommend(key) is None
-    assert not await store.analyses.is_complete(key)
     with pytest.raises(NotStoredError, match="analysis absent: it is not in the store"):
         await store.analyses.to_recommend("absent")
-
-
-async def test_later_of_two_parts_learns_that_both_are_there(store: ChannelStore) -> None:
-    """Recommendations saved after the charts say that a report can be made."""
-    await store.channels.register(CHANNEL, [])
-    key = await store.analyses.save(CHANNEL.id, "f", {})
-    await store.analyses.save_charts(key, CHARTS)
-    assert await store.analyses.save_recommendations(key, [])
-    assert await store.analyses.is_complete(key)
