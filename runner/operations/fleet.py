@@ -73,6 +73,11 @@ class Fleet:
         return sum(one.slots for one in self.living)
 
     @property
+    def workers(self) -> int:
+        """Their workers, one for each queue of a process."""
+        return sum(len(one.workers) for one in self.living)
+
+    @property
     def busy(self) -> int:
         """Jobs that they run."""
         return sum(one.busy for one in self.living)

@@ -8,6 +8,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from runner.errors import ConfigurationError
+from runner.operations.run_list import RunPage, latest
 from runner.operations.runs import RunGraph
 from runner.web.endpoint import Endpoint
 
@@ -26,6 +27,9 @@ _BatchId = Annotated[str, Field(description="Id of the batch or flow.", min_leng
 def endpoints(dashboard: Dashboard) -> list[Endpoint]:
     """Return the operations on runs."""
 
+    async def newest(_: Request) -> RunPage:
+        return await latest(dashboard.redis, dashboard.queues, dashboard.catalog)
+
     async def of_job(request: Request) -> RunGraph | None:
         key = await dashboard.runs.of_job(request.path_params["job_id"])
         return None if key is None else await dashboard.runs.graph(key, for_s=_LOOKED_FOR_S)
@@ -38,6 +42,7 @@ def endpoints(dashboard: Dashboard) -> list[Endpoint]:
         return await dashboard.runs.graph(key, for_s=_LOOKED_FOR_S)
 
     return [
+        Endpoint("GET", "/api/runs", "List the latest runs, the last one first", RunPage, newest),
         Endpoint(
             "GET",
             "/api/runs/{job_id:path}",

@@ -104,13 +104,14 @@ def strips(
 def _legend(last: Cell) -> Markup:
     return Markup(
         '<div><dt>Done</dt><dd data-of="done">{}</dd></div>'
-        '<div class="bad"><dt>Failed</dt><dd data-of="failed">{}</dd></div>'
+        '<div class="bad"><dt>Failed</dt><dd data-of="failed"{}>{}</dd></div>'
         "<div><dt>Wait, due to started</dt>"
         '<dd><span class="line half"></span>half below <b data-of="half">{}</b></dd>'
         '<dd><span class="line most"></span>95 % below <b data-of="most">{}</b></dd>'
         '<dd><span class="line all"></span>99 % below <b data-of="all">{}</b></dd></div>'
     ).format(
         number(last.done),
+        "" if last.failed else Markup(' class="none"'),
         failed_words(last),
         *(milliseconds(last.wait_percentile_ms(share)) for share in SHARES),
     )

@@ -8,6 +8,7 @@ _DRAWN = {
     # places
     "overview": '<path d="M1 8.5h3L6 3l4 10 2-4.5h3"/>',
     "jobs": '<path d="M2 4h12M2 8h12M2 12h8"/>',
+    "runs": '<path d="M2 4h6M5 8h6M8 12h6"/>',
     "queues": '<rect x="2" y="3" width="12" height="4" rx="1"/><rect x="2" y="9.5" width="12" '
     'height="4" rx="1"/>',
     "workers": '<rect x="4" y="4" width="8" height="8" rx="1.5"/><path d="M6.5 1.5V4m3-2.5V4'

@@ -29,6 +29,7 @@ class Link:
 _OWN = (
     Link("Overview", "/", "overview", "o", is_first=True),
     Link("Jobs", "/jobs", "jobs", "j", counts="dead", is_first=True),
+    Link("Runs", "/runs", "runs", "r"),
     Link("Queues", "/queues", "queues", "q"),
     Link("Workers", "/workers", "workers", "w", counts="workers", is_first=True),
     Link("Batches", "/batches", "batches", "b"),
@@ -47,7 +48,7 @@ KEYS: Sequence[tuple[str, Sequence[Row]]] = (
         (
             ("Search", ("/",)),
             ("These keys", ("?",)),
-            ("Overview, jobs", ("g", "then", "o", "j")),
+            ("Overview, jobs, runs", ("g", "then", "o", "j", "r")),
             ("Queues, workers", ("g", "then", "q", "w")),
             ("Batches, lanes", ("g", "then", "b", "l")),
             ("Schedules, metrics", ("g", "then", "s", "m")),

@@ -331,10 +331,11 @@ def _beside(
             '<text x="{:.2f}%" dx="8" y="17"><tspan class="took">{}</tspan>'
             '<tspan class="gave" dx="8">{}</tspan></text>'
         ).format(end, took, gave)
+    # A space of text, not `dx`: where words are hidden, a shift would draw the rest over the bar.
+    before = Markup('<tspan class="gave">{}\u2002</tspan>').format(gave) if gave else ""
     return Markup(
-        '<text x="{:.2f}%" dx="-14" y="17" text-anchor="end"><tspan class="gave">{}</tspan>'
-        '<tspan class="took" dx="8">{}</tspan></text>'
-    ).format(first, gave, took)
+        '<text x="{:.2f}%" dx="-8" y="17" text-anchor="end">{}<tspan class="took">{}</tspan></text>'
+    ).format(first, before, took)
 
 
 def _told(job: RunJob, now: datetime) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from runner.operations.actions import Operator
 from runner.operations.batches import batches
 from runner.operations.catalog import Catalog
 from runner.operations.job import job as look_at
+from runner.operations.run_list import latest
 from runner.operations.runs import Runs
 from runner.operations.session import OperatorSession
 from runner.telemetry.job_log import KeepLines
@@ -166,6 +169,7 @@ async def test_run_is_the_same_from_each_of_its_jobs(redis: QueueClient, redis_u
         assert (await browser.get("/api/runs/nobody")).status_code == 404
         assert (await browser.get("/runs?trace=xyz")).status_code == 404
 
+    await _are_listed(redis, graph)
     command = await _command(redis, "draw:UC1:3")
     lines = [line for part in command.parts for line in part.lines(None)]
     assert graph.sentence in lines[0]
@@ -175,6 +179,27 @@ async def test_run_is_the_same_from_each_of_its_jobs(redis: QueueClient, redis_u
     await redis.delete(*[keys.ARQ.result_prefix + f"draw:UC1:{number}" for number in range(5)])
     left = await _graph(redis, "root")
     assert (len(left.jobs), left.gone) == (3, 5)
+
+
+async def _are_listed(redis: QueueClient, graph: RunGraph) -> None:
+    """Check the list of the runs "root" and "other": each row leads to its page."""
+    rows = (await latest(redis, [QUEUE], CATALOG)).rows
+    assert [(one.name, one.jobs, str(one.state), one.is_whole) for one in rows] == [
+        ("sync", 8, "dead", True),
+        ("sync", 8, "dead", True),
+    ]
+    assert [one.job_id for one in rows] == ["root", "other"]
+    assert (rows[0].trace, rows[0].first_dead) == (graph.trace, "advise")
+    assert (rows[0].began_at, rows[0].ended_at) == (graph.began_at, graph.ended_at)
+    async with visiting(redis) as browser:
+        told = (await browser.get("/api/runs")).json()["rows"]
+        assert [one["trace"] for one in told] == [one.trace for one in rows]
+        page = await browser.get("/runs")
+        for one in rows:
+            link = re.search(rf'href="(/runs\?trace={one.trace}[^"]*)"', page.text)
+            assert link is not None
+            shown = await browser.get(html.unescape(link[1]))
+            assert shown.text.count("advise") > 0
 
 
 async def test_trace_of_the_caller_is_the_run(redis: QueueClient, redis_url: str) -> None:
@@ -224,6 +249,12 @@ async def test_batch_and_flow_are_runs(redis: QueueClient, redis_url: str) -> No
         ("f1", "ended", False),
         ("b1", "ended", False),
     }
+    listed = await latest(redis, [QUEUE], CATALOG)
+    assert {(one.name, one.batch_id, one.jobs) for one in listed.rows} == {
+        ("sums", "f1", 3),
+        ("nightly", "b1", 1),
+    }
+    assert listed.single == 1
     batch = await _graph(redis, "in-batch")
     assert {one.job_id for one in batch.jobs} == {"in-batch", "b1:success"}
     assert batch.name == "nightly"

@@ -1,4 +1,4 @@
-"""A run as one page: its jobs as a waterfall, and what one of them logged and gave."""
+"""The latest runs; and one as a waterfall, with what one of its jobs logged and gave."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runner.broker.redis_clock import redis_now
 from runner.errors import ConfigurationError
 from runner.operations.actions import known_queue
 from runner.operations.job import job
+from runner.operations.run_list import latest
 from runner.web import waterfall
 from runner.web.reading import moment_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from runner.operations.job import JobView
+    from runner.operations.run_list import RunSummary
     from runner.operations.runs import RunKey
     from runner.web.dashboard import Dashboard
 
@@ -30,6 +32,8 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     """The routes of these pages."""
 
     async def run(request: Request) -> Response:
+        if not {"batch", "trace"} & request.query_params.keys():
+            return await _latest(dashboard, request)
         key = await _asked(dashboard, request)
         graph = await dashboard.runs.graph(key)
         chosen = await _chosen(dashboard, request.query_params.get("job", ""))
@@ -57,6 +61,20 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
         Route("/runs", run, methods=["GET"]),
         Route("/runs/{job_id:path}", of_job, methods=["GET"]),
     ]
+
+
+async def _latest(dashboard: Dashboard, request: Request) -> Response:
+    page = await latest(dashboard.redis, dashboard.queues, dashboard.catalog)
+    return dashboard.render(request, "runs.html.j2", page=page, address=_summary_address)
+
+
+def _summary_address(one: RunSummary) -> str:
+    if one.batch_id:
+        return f"/runs?{urlencode({'batch': one.batch_id})}"
+    asked = {"trace": one.trace}
+    if one.began_at is not None and not one.is_whole:  # a whole one's trace says when
+        asked["from"] = one.began_at.isoformat()
+    return f"/runs?{urlencode(asked)}"
 
 
 async def _asked(dashboard: Dashboard, request: Request) -> RunKey:

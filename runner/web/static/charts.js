@@ -13,7 +13,10 @@ const pointAt = (minute) => {
   const strips = minute.closest("[data-strips]");
   for (const one of strips.querySelectorAll(".minute.at")) one.classList.remove("at");
   minute.classList.add("at");
-  for (const shown of strips.querySelectorAll("[data-of]")) shown.textContent = minute.dataset[shown.dataset.of];
+  for (const shown of strips.querySelectorAll("[data-of]")) {
+    shown.textContent = minute.dataset[shown.dataset.of];
+    if (shown.dataset.of === "failed") shown.classList.toggle("none", !/[1-9]/.test(shown.textContent));
+  }
   const from = new Date(minute.dataset.at);
   const to = new Date(from.getTime() + 1000 * minute.dataset.step);
   const [title, foot] = balloon.querySelectorAll("p");
