@@ -270,8 +270,8 @@ def letter(client: QueueClient, callback: Enqueue, over: str | None = None) -> b
     """
     Return what a script needs to enqueue *callback*: queue, and body without its time, by lines.
 
-    Behind them its queue's name, its delay and its lane, if it is a node or has a lane. over: of a
-    node, where the number of its jobs stands; '' if it is no map.
+    Behind them its queue's name, its delay, head start and lane, if it is a node or has a head
+    start or lane. over: of a node, where the number of its jobs stands; '' if it is no map.
 
     Raises:
         EnqueueError: Its body is too large, or its queue is on another server.
@@ -293,9 +293,10 @@ def letter(client: QueueClient, callback: Enqueue, over: str | None = None) -> b
     before, _, after = body.rpartition(marker)
     queue_key = keys.of(client).queue_key(callback.queue).encode()
     lines = [queue_key, before + b'"et":', after]
-    if over is not None or callback.lane is not None:
+    if over is not None or callback.lane is not None or callback.ahead_ms:
         lane = "" if callback.lane is None else "|" + callback.lane_rule(body)
-        lines += [callback.queue.encode(), f"{callback.delay_ms or ''}{lane}".encode()]
+        ahead = f"+{callback.ahead_ms}" if callback.ahead_ms else ""
+        lines += [callback.queue.encode(), f"{callback.delay_ms or ''}{ahead}{lane}".encode()]
     return b"\n".join(lines if over is None else [*lines, over.encode()])
 
 

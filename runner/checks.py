@@ -29,13 +29,16 @@ def number(name: str, value: object) -> str | None:
     return None
 
 
-def seconds(name: str, value: object, *, above: float | None = None) -> str | None:
-    """A time in seconds, 0 or more; *above*: more than that."""
+def seconds(
+    name: str, value: object, *, above: float | None = None, most: float = LONGEST_S
+) -> str | None:
+    """A time in seconds, 0 or more and at most *most*; *above*: more than that."""
     if type(value) is bool or not isinstance(value, int | float):
         return f"{name} is {shown(value)}: give a number of seconds"
-    if not _fits(value, 0, LONGEST_S) or (above is not None and value <= above):
+    if not _fits(value, 0, most) or (above is not None and value <= above):
         least = "0 or more" if above is None else f"more than {above:g}"
-        return f"{name} is {shown(value)}: give seconds, {least}, and at most 100 years"
+        longest = "100 years" if most == LONGEST_S else f"{most:g}"
+        return f"{name} is {shown(value)}: give seconds, {least}, and at most {longest}"
     return None
 
 

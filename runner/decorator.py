@@ -35,7 +35,7 @@ from runner.enqueue import NONCE_DIGITS, Enqueue, Wiring, set_limits
 from runner.errors import ArgumentsError, ConfigurationError, DuplicateJobError, refuse
 from runner.handle import JobHandle
 from runner.lanes import Lane
-from runner.partitions import Queue
+from runner.partitions import MOST_PRIORITY, Queue, head_start_ms
 from runner.references import Input, put_in, taken_out
 from runner.schema import NotYetError
 from runner.unique import Unique
@@ -82,6 +82,7 @@ class Job(JobDefinition, Generic[P, R]):
             lane=own.lane,
             start_within_s=own.start_within_s,
             deadline_s=own.deadline_s,
+            priority=own.priority,
         )
 
     def __call__(self, ctx: Context, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
@@ -146,6 +147,7 @@ class Job(JobDefinition, Generic[P, R]):
         lane: Lane | Literal[False] | None = None,
         start_within_s: float | None = None,
         deadline_s: float | None = None,
+        priority: int | None = None,
     ) -> BoundJob[P, R]:
         """
         Return the same job, to be enqueued with these options.
@@ -154,8 +156,8 @@ class Job(JobDefinition, Generic[P, R]):
         job_id: refused, with `handle.created` false, while a job of this id is pending.
         queue: into this queue instead of the job's own. copies: `enqueue` returns when so many
         replicas of Redis have the job, too, or raises `EnqueueError` after a second.
-        unique, lane: in place of the job's own; False for none. start_within_s, deadline_s:
-        likewise; see `job`.
+        unique, lane: in place of the job's own; False for none. start_within_s, deadline_s,
+        priority: likewise; see `job`.
 
         Raises:
             ConfigurationError: Both delay_s and at, a naive time, a delay that is no time, an id or
@@ -179,6 +181,7 @@ class Job(JobDefinition, Generic[P, R]):
             self._lane_problem(in_lane or None, own or None, queue or self.queue),
             optional(seconds("start_within_s", within_s, above=0), within_s),
             optional(seconds("deadline_s", until_s, above=0), until_s),
+            optional(whole("priority", priority, most=MOST_PRIORITY), priority),
             None
             if delay_s is None or until_s is None or delay_s < until_s
             else f"the deadline, in {until_s:g} s, passes before the job is due, in {delay_s:g} s",
@@ -194,6 +197,7 @@ class Job(JobDefinition, Generic[P, R]):
             lane=in_lane or None,
             start_within_s=within_s,
             deadline_s=until_s,
+            priority=rules.priority if priority is None else priority,
         )
 
     def prepare(self) -> None:
@@ -258,8 +262,10 @@ class BoundJob(Generic[P, R]):
         lane: Lane | None = None,
         start_within_s: float | None = None,
         deadline_s: float | None = None,
+        priority: int = 0,
     ) -> None:
         self._copies = copies
+        self._priority = priority
         self._start_within_s = start_within_s
         self._deadline_s = deadline_s
         self._unique = unique
@@ -425,6 +431,7 @@ class BoundJob(Generic[P, R]):
             job=self.job,
             only_one=self._unique,
             lane=self._lane,
+            ahead_ms=self._priority and head_start_ms(self.queue, self._priority),
         )
         if self._start_within_s is not None or self._deadline_s is not None:
             set_limits(request, self._start_within_s, self._deadline_s)
@@ -565,6 +572,7 @@ def job(
     lane: Lane | None = None,
     start_within_s: float | None = None,
     deadline_s: float | None = None,
+    priority: int = 0,
 ) -> JobDecorator:
     """
     Make a function a job of *queue*: a coroutine function, or a plain one that runs in a thread.
@@ -576,7 +584,8 @@ def job(
     waits or runs at a time. lane: which of its jobs share a lane, and how many of these run at a
     time. start_within_s: an attempt that has not started so many seconds after
     it was due never does: the job has expired. deadline_s: likewise, so many seconds after it was
-    enqueued; an attempt that runs is cancelled then. Redis's clock decides.
+    enqueued; an attempt that runs is cancelled then. Redis's clock decides. priority: for each step
+    it goes before what has waited up to ten minutes longer, or as long as its `Queue` says.
 
     Raises:
         ConfigurationError: An option is out of its range, or a type of the signature cannot come
@@ -598,6 +607,7 @@ def job(
             optional(checks.instance("lane", lane, Lane), lane),
             optional(seconds("start_within_s", start_within_s, above=0), start_within_s),
             optional(seconds("deadline_s", deadline_s, above=0), deadline_s),
+            whole("priority", priority, most=MOST_PRIORITY),
         )
         options = JobOptions(
             max_retries,
@@ -609,6 +619,7 @@ def job(
             lane,
             start_within_s,
             deadline_s,
+            priority,
         )
         return Job(function, queue=queue, name=own, options=options)
 

@@ -40,6 +40,7 @@ class JobOptions:
     lane: Lane | None = None
     start_within_s: float | None = None
     deadline_s: float | None = None
+    priority: int = 0
 
 
 class JobDefinition:

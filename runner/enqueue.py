@@ -54,6 +54,7 @@ class Enqueue:
     copies: return only when so many replicas have it. only_one: its unique key, and what to do if
     that is held; held_by: the id and queue of the job that holds it, once Redis has said so. lane:
     in which it waits until there is a place; is_lane_full: it is skipped, since there was none.
+    ahead_ms: once it is due, it stands in its queue as if that had been so much earlier.
     deadline_ms: from now until no attempt starts any more. limits: what the body says of when one
     may start: `sw`, and `dl` if a script enqueues it later.
     """
@@ -83,6 +84,7 @@ class Enqueue:
     only_one: Unique | None = None
     lane: Lane | None = None
     deadline_ms: int | None = None
+    ahead_ms: int = 0
     limits: dict[str, int] | None = None
     held_by: tuple[str, str] | None = None
     is_lane_full: bool = False

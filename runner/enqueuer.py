@@ -532,6 +532,7 @@ def _fields(request: Enqueue) -> Block:
         and request.only_one is None
         and request.lane is None
         and request.deadline_ms is None
+        and not request.ahead_ms
     ):
         if request.batch_id:
             return BatchJob(request.job_id, request.body(), request.batch_id)
@@ -556,6 +557,7 @@ def _fields(request: Enqueue) -> Block:
         else request.only_one.rule(request.unique_key(body), request.name),
         deadline_ms="" if request.deadline_ms is None else request.deadline_ms,
         lane="" if request.lane is None else request.lane_call(body),
+        ahead_ms=request.ahead_ms or "",
     )
 
 

@@ -20,7 +20,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from runner.broker import keys
-from runner.checks import optional, text, whole
+from runner.checks import optional, seconds, text, whole
 from runner.codec import encode
 from runner.errors import ConfigurationError, refuse
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_PARTITIONS: Final = 1000
+MOST_PRIORITY: Final = 100
+PRIORITY_STEP_S: Final = 600.0
+_LONGEST_STEP_S: Final = 86_400.0
 
 
 class Queue(str):
@@ -36,30 +39,40 @@ class Queue(str):
 
     by: the name of the argument that chooses the partition: jobs with equal values go into one. By
     default the job's id does. There is no order across partitions, and each id is unique within its
-    own; with *by*, one id with two values may be in two.
+    own; with *by*, one id with two values may be in two. priority_step_s: by how much a job goes
+    ahead for each step of its priority.
 
     Raises:
         ConfigurationError: The name or the number cannot be one.
     """
 
-    __slots__ = ("by", "names")
+    __slots__ = ("by", "names", "priority_step_s")
 
     by: str | None
+    priority_step_s: float
     names: tuple[str, ...]
     """The partitions' own names, of which the first is the queue's."""
 
-    def __new__(cls, name: str, *, partitions: int = 1, by: str | None = None) -> Self:
+    def __new__(
+        cls,
+        name: str,
+        *,
+        partitions: int = 1,
+        by: str | None = None,
+        priority_step_s: float = PRIORITY_STEP_S,
+    ) -> Self:
         """Check and keep what is said of the queue."""
         refuse(
             "Queue",
             keys.queue_problem("name", name),
             whole("partitions", partitions, least=1, most=MOST_PARTITIONS),
             optional(text("by", by), by),
+            seconds("priority_step_s", priority_step_s, above=0, most=_LONGEST_STEP_S),
         )
         if keys.whole_queue(name) != keys.own_name(name):
             refuse("Queue", f"{name} names a partition: give what stands before the ~")
         made = super().__new__(cls, name)
-        made.by = by
+        made.by, made.priority_step_s = by, priority_step_s
         own = str(name)
         made.names = (own, *(f"{own}{keys.PARTITION}{at}" for at in range(1, partitions)))
         return made
@@ -89,6 +102,12 @@ class Queue(str):
                 "argument: give it one, or another queue"
             )
         return self.of(encode(arguments[self.by], f"the argument {self.by}"))
+
+
+def head_start_ms(queue: str, priority: int) -> int:
+    """Return by how much a job of this priority goes ahead in *queue*, ms."""
+    step_s = queue.priority_step_s if isinstance(queue, Queue) else PRIORITY_STEP_S
+    return round(priority * step_s * 1000)
 
 
 def in_partitions(queue: str) -> tuple[str, ...]:

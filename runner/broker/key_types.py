@@ -38,6 +38,8 @@ OF_QUEUE: Final = {
     keys.PACED_SUFFIX: "hash",
     keys.DROPPED_SUFFIX: "hash",
     keys.PAUSED_JOBS_SUFFIX: "hash",
+    keys.AHEAD_SUFFIX: "hash",
+    keys.LATER_SUFFIX: "zset",
     keys.DEAD_SUFFIX: "zset",
     keys.DONE_SUFFIX: "zset",
     keys.DIED_SUFFIX: "hash",

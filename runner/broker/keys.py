@@ -42,6 +42,8 @@ Our own keys beside it, each absent while empty:
 | `arq:queue:<queue>:unseated` | sorted set | ids of jobs in the queue that have given up their places in their lanes, by due time | until the next claim |
 | `arq:queue:<queue>:dropped` | hash | job id → id of the job that took its place in its lane: it never starts | until a worker has ended it |
 | `arq:queue:<queue>:lanes` | hash | lane → `<limit of the job that came last>|<that of an operator>` | while it has jobs or a limit of an operator |
+| `arq:queue:<queue>:ahead` | hash | job id → `<its head start, ms>|<the due time from which that was taken off, Unix ms>` | while the job waits, runs or is dead |
+| `arq:queue:<queue>:later` | sorted set | ids of jobs that get their head starts once they are due, by due time | until then |
 | `arq:unique:<key>` | hash | of a unique key, the job that holds it: `job`, and the key of its queue, `at`; `next` and `next_at`, the one that waits for it; `by`, the last call that changed one of them; `over` once the job is done and the key is still held | while it is held |
 | `arq:queue:<queue>:paused` | string | who paused the queue, and when | until resumed |
 | `arq:queue:<queue>:paused-jobs` | hash | name of a job → who paused it, and when: its jobs are parked | until resumed |
@@ -118,6 +120,8 @@ LANES_SUFFIX = ":lanes"
 UNSEATED_SUFFIX = ":unseated"
 PACED_SUFFIX = ":paced"
 DROPPED_SUFFIX = ":dropped"
+AHEAD_SUFFIX = ":ahead"
+LATER_SUFFIX = ":later"
 LANE_SUFFIX = ":lane:"
 DEAD_SUFFIX = ":dead"
 DONE_SUFFIX = ":done"
@@ -148,6 +152,8 @@ SUFFIXES = (
     UNSEATED_SUFFIX,
     PACED_SUFFIX,
     DROPPED_SUFFIX,
+    AHEAD_SUFFIX,
+    LATER_SUFFIX,
     DEAD_SUFFIX,
     DONE_SUFFIX,
     DIED_SUFFIX,

@@ -13,6 +13,7 @@ from runner.commands.moment import MomentType
 from runner.commands.output import print_document
 from runner.commands.printing import echo
 from runner.commands.run_command import run_async
+from runner.partitions import MOST_PRIORITY
 from runner.unique import CHANGES_ANOTHER
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 @click.option(
     "--in", "at", type=MomentType(), metavar="10m", help="Make it due after this, or at a time."
 )
+@click.option(
+    "--priority",
+    type=click.IntRange(0, MOST_PRIORITY),
+    help="For each step it goes before what has waited up to ten minutes longer.",
+)
 @click.option("--id", "job_id", help="Its id; refused while a job with this id exists.")
 @click.option("--wait", is_flag=True, help="Wait until it ends, and print its result as JSON.")
 @click.pass_context
@@ -44,6 +50,7 @@ def enqueue(
     name: str,
     given: tuple[str, ...],
     at: datetime | timedelta | None,
+    priority: int | None,
     job_id: str | None,
     wait: bool,
 ) -> None:
@@ -53,7 +60,8 @@ def enqueue(
     Exit status: 0; 2 if it was refused or, with --wait, if it died.
     """
     kwargs = dict(_pair(one) for one in given)
-    run_async(_enqueue(context.obj, name, kwargs, at=at, job_id=job_id, wait=wait))
+    options = {"job_id": job_id, "priority": priority}
+    run_async(_enqueue(context.obj, name, kwargs, at=at, options=options, wait=wait))
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -72,7 +80,7 @@ async def _enqueue(
     kwargs: dict[str, Any],
     *,
     at: datetime | timedelta | None,
-    job_id: str | None,
+    options: dict[str, Any],
     wait: bool,
 ) -> None:
     from runner.current import use
@@ -82,7 +90,6 @@ async def _enqueue(
         job = session.jobs.get(name)
         if job is None:
             raise click.UsageError(_no_such(name, sorted(session.jobs)))
-        options: dict[str, Any] = {"job_id": job_id}
         if isinstance(at, timedelta):
             options["delay_s"] = at.total_seconds()
         else:

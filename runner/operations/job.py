@@ -30,6 +30,7 @@ from runner.broker.servers import at, by_server
 from runner.codec import EXPIRED
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
 from runner.errors import ConfigurationError
+from runner.operations.head_start import due_of, head_start_s
 from runner.operations.processes import RunningJob, workers_of
 from runner.operations.verbs import job_verbs
 from runner.redaction import scrubbed
@@ -176,6 +177,8 @@ class JobView:
         unique: Its unique key; null if it has none.
         lane: Its lane; null if it has none.
         deadline_at: When it expires, unless it has ended; null if it has no deadline.
+        head_start_s: How many seconds longer a job may have waited that this one comes before once
+            it is due; null if it has no priority.
         start_within_s: Within how many seconds of when it is due an attempt has to start; null if
             it may wait.
     """
@@ -209,6 +212,7 @@ class JobView:
     lane: LaneView | None = None
     deadline_at: datetime | None = None
     start_within_s: float | None = None
+    head_start_s: float | None = None
 
     @property
     def verbs(self) -> list[JobVerb]:
@@ -295,6 +299,7 @@ async def _found(redis: Redis, queue: str, member: bytes) -> _Found:
         pipe.zscore(key + keys.WAITING_SUFFIX, name)
         pipe.hget(key + keys.UNIQUE_SUFFIX, name)
         pipe.hget(key + keys.LANED_SUFFIX, name)
+        pipe.hget(key + keys.AHEAD_SUFFIX, name)
         pipe.hget(key + keys.RUNNING_SUFFIX, name)
         pipe.pttl(own.in_progress_prefix.encode() + member)
         pipe.hget(key + keys.UNKNOWN_SUFFIX, name)
@@ -332,6 +337,7 @@ class _Found:
     waiting_ms: float | None
     unique: bytes | None
     laned: bytes | None
+    ahead: bytes | None
     token: bytes | None
     lease_ms: int
     unknown: bytes | None
@@ -516,6 +522,7 @@ def _view(
         unreadable=reader.unreadable,
         deadline_at=moment(envelope.deadline_ms) if envelope else None,
         start_within_s=_start_within_s(envelope),
+        head_start_s=head_start_s(found.ahead),
     )
 
 
@@ -533,6 +540,8 @@ def _due_at(queue: str, found: _Found, result: Fields) -> datetime | None:
         return result.moment("due")
     places = (found.due_ms, found.parked_ms, found.waiting_ms)
     due_ms = next((one for one in places if one is not None), None)
+    if due_ms is not None and due_ms is not found.waiting_ms:
+        due_ms = due_of(due_ms, found.ahead)
     return found.reader.moment(found.own.queue_key(queue), due_ms)
 
 

@@ -35,10 +35,7 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
         found["progress"] = progress(view.progress)
     if view.succeeded:
         found["result"] = repr(view.result)
-    if view.deadline_at is not None:
-        found["deadline"] = local_time(view.deadline_at)
-    if view.start_within_s is not None:
-        found["starts"] = f"within {span(view.start_within_s)} of when it is due, or expires"
+    found |= _when(view)
     if view.unique is not None:
         found["unique key"] = _key(view.unique, view.job_id)
     if view.lane is not None:
@@ -48,6 +45,23 @@ def facts(view: JobView, why: Why) -> dict[str, str]:
     if view.raw is not None:
         found["body"] = view.raw
     return {name: shown(text) for name, text in found.items()}
+
+
+def _when(view: JobView) -> dict[str, str]:
+    """What its caller said of when it starts."""
+    found = {}
+    if view.deadline_at is not None:
+        found["deadline"] = local_time(view.deadline_at)
+    if view.start_within_s is not None:
+        found["starts"] = f"within {span(view.start_within_s)} of when it is due, or expires"
+    if view.head_start_s is not None:
+        found["priority"] = head_start(view.head_start_s)
+    return found
+
+
+def head_start(seconds: float) -> str:
+    """What a job's priority means."""
+    return f"once due, it comes before what has waited up to {span(seconds)} longer"
 
 
 def lane(one: LaneView) -> str:

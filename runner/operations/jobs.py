@@ -19,6 +19,7 @@ from runner.broker.chunks import chunks
 from runner.broker.reading import NEVER, Reader, answers, crash_count, cut, look, moment, shown_id
 from runner.broker.servers import at
 from runner.context import Progress  # noqa: TC001 -- the API's schema reads it
+from runner.operations.head_start import due_of
 from runner.operations.job import attempts_made, is_pickled
 from runner.operations.paging import Position, Sort, Window, is_newest_first
 from runner.operations.processes import RunningJob, workers_of
@@ -266,7 +267,8 @@ class _Reader:
             pipe.hmget(key + keys.CRASHES_SUFFIX, cast("list[str]", members))
             pipe.zmscore(key + keys.RETRYING_SUFFIX, cast("list[str]", members))
             pipe.hmget(key + keys.DIED_SUFFIX, cast("list[str]", members))
-            spent, held, tokens, unknown, crashes, retrying, died = [
+            pipe.hmget(key + keys.AHEAD_SUFFIX, cast("list[str]", members))
+            spent, held, tokens, unknown, crashes, retrying, died, ahead = [
                 of_queue.known(one, nothing) for one in await answers(pipe)
             ]
         self.unreadable = self.unreadable or of_queue.unreadable
@@ -305,7 +307,7 @@ class _Reader:
                 queue=self.queue,
                 state=state,
                 catalog=self.catalog,
-                at=reader.moment(key, one.score),
+                at=reader.moment(key, due_of(one.score, ahead[place])),
                 attempts=reader.count(own.retry_prefix.encode() + member, spent[place]),
                 crashes=crash_count(crashes[place]),
                 unknown=unknown[place] is not None,

@@ -25,6 +25,7 @@ from runner.broker.reading import (
 )
 from runner.broker.scripts.fields import LookHead
 from runner.broker.servers import at
+from runner.operations.head_start import due_of
 from runner.operations.job import is_pickled, state_of
 from runner.operations.jobs import started_by_job
 from runner.states import JobState
@@ -175,6 +176,7 @@ class _Places:
     retrying: Sequence[Any]
     tokens: Sequence[Any]
     died: Sequence[Any]
+    ahead: Sequence[Any]
     held: Sequence[Any]
 
     def state(self, place: int, *, has_result: bool) -> JobState:
@@ -194,9 +196,12 @@ class _Places:
         """When the job was due first, if one can tell: a retry moves that."""
         if state is JobState.RUNNING:
             _, _, due = (self.tokens[place] or b"").partition(b"|")
-            return count_of(due.partition(b"|")[0])
-        is_first = state in {JobState.READY, JobState.SCHEDULED}
-        return self.due[place] if is_first and self.retrying[place] is None else None
+            score = count_of(due.partition(b"|")[0])
+        elif state in {JobState.READY, JobState.SCHEDULED} and self.retrying[place] is None:
+            score = self.due[place]
+        else:
+            score = None
+        return None if score is None else due_of(score, self.ahead[place])
 
 
 async def _places(redis: Redis, queue: str, ids: Sequence[bytes]) -> _Places:
@@ -216,6 +221,7 @@ async def _places(redis: Redis, queue: str, ids: Sequence[bytes]) -> _Places:
             pipe.zmscore(key + suffix, names)
         pipe.hmget(key + keys.RUNNING_SUFFIX, names)
         pipe.hmget(key + keys.DIED_SUFFIX, names)
+        pipe.hmget(key + keys.AHEAD_SUFFIX, names)
         pipe.mget([own.in_progress_prefix.encode() + one for one in ids])
         (seconds, micros), *replies = await answers(pipe)
     return _Places(

@@ -19,6 +19,7 @@ from runner.enqueuer import Enqueuer
 from runner.errors import ConfigurationError
 from runner.operations.queues import Paused, paused_by
 from runner.operations.verbs import ACTIVE, PAUSED, SCHEDULE_VERBS, offered
+from runner.partitions import head_start_ms
 from runner.periodic.crontab import Crontab
 from runner.periodic.ticks import field_of, last_runs, last_ticks, paused, start_from
 
@@ -136,6 +137,7 @@ async def run_now(redis: Redis, operator: Operator, schedule: Sequence[Periodic]
         own = job.options_of_worker
         request = Enqueue(job.queue, job_id, job.name, args, kwargs, job=job)
         request.only_one, request.lane = own.unique, own.lane
+        request.ahead_ms = head_start_ms(job.queue, own.priority)
         set_limits(request, own.start_within_s, own.deadline_s)
         await enqueuer.put(request)
     finally:

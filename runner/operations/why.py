@@ -441,7 +441,8 @@ def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why
             remedy="Resume a worker, or start another.",
             ahead=rank,
         )
-    before = f" {counted(rank, 'job')} came due before it." if rank else " It is next in line."
+    come = "comes" if rank == 1 else "come"
+    before = f" {counted(rank, 'job')} {come} before it." if rank else " It is next in line."
     slots, busy = sum(w.slots for w in taking), sum(w.busy for w in taking)
     if busy >= slots:
         starts = [j.started_at for w in taking for j in w.running if j.started_at is not None]

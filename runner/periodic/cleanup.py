@@ -71,6 +71,20 @@ async def free_keys(redis: Redis, queue: str, cursor: int) -> int:
     return int(found[0])
 
 
+async def forget_head_starts(redis: Redis, queue: str, cursor: int) -> int:
+    """
+    Forget the head starts of jobs that a program has ended which knows none; return where to go on.
+
+    One call looks at a few hundred.
+    """
+    own = keys.of(redis)
+    key = own.queue_key(queue)
+    cursor, found = await redis.hscan(key + keys.AHEAD_SUFFIX, cursor, count=_CHUNK)
+    for chunk in chunks([*found], most=_CHUNK):
+        await redis.eval(RELEASE, 2, key, own.base, *ReleaseHead("ahead"), *chunk)  # type: ignore[misc]
+    return int(cursor)
+
+
 async def look_after_lanes(redis: Redis, queue: str, cursor: int) -> int:
     """
     Let jobs in whose places were left by a program that knows no lanes; return where to go on.

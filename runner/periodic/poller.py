@@ -28,6 +28,7 @@ from runner.broker.redis_clock import redis_now
 from runner.broker.servers import by_server
 from runner.broker.set_aside import set_aside_of_queues
 from runner.periodic.cleanup import (
+    forget_head_starts,
     free_keys,
     look_after_lanes,
     offer_parked,
@@ -94,6 +95,8 @@ class Poller:
         self.schedule = schedule
         self._looked_at: dict[str, int] = {}
         """Where to go on looking at unique keys, by queue."""
+        self._ahead_seen: dict[str, int] = {}
+        """The same of head starts."""
         self._lanes_seen: dict[str, int] = {}
         """The same of lanes."""
 
@@ -112,6 +115,8 @@ class Poller:
             await offer_parked(self._redis, queue)
             cursor = self._looked_at.get(queue, 0)
             self._looked_at[queue] = await free_keys(self._redis, queue, cursor)
+            cursor = self._ahead_seen.get(queue, 0)
+            self._ahead_seen[queue] = await forget_head_starts(self._redis, queue, cursor)
             cursor = self._lanes_seen.get(queue, 0)
             self._lanes_seen[queue] = await look_after_lanes(self._redis, queue, cursor)
             await trim_dead(

@@ -15,6 +15,7 @@ from runner.broker import keys
 from runner.broker.reading import Unreadable, answers, count_of, moment
 from runner.broker.servers import at, by_server
 from runner.enqueue import Enqueue, set_limits
+from runner.partitions import head_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,7 @@ def request_at(periodic: Periodic, tick: datetime) -> Enqueue:
         job=periodic.job,
         only_one=own.unique,
         lane=own.lane,
+        ahead_ms=head_start_ms(periodic.job.queue, own.priority),
     )
     set_limits(request, own.start_within_s, own.deadline_s)
     return request

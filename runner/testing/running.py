@@ -8,7 +8,7 @@ import itertools
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.broker import keys
 from runner.checks import optional, seconds
@@ -55,6 +55,26 @@ _ENDED_AS: dict[type[object], str] = {
 }
 _MOST_STEPS = 100_000
 """Of what has no end in time: a job that is always retried without charge is never over."""
+
+
+class _Place(NamedTuple):
+    """A job's place in the queue, before those of a later *since*."""
+
+    since: datetime
+    order: int
+    due: datetime
+    record: Record
+
+    @property
+    def holds(self) -> bool:
+        """False of a job that was aborted, or is due at another time by now."""
+        waits = self.record.stage in {Stage.WAITING, Stage.RETRYING}
+        return waits and self.record.due == self.due
+
+    def ahead(self) -> _Place:
+        """Return its place now that it is due."""
+        head_start = timedelta(milliseconds=self.record.request.ahead_ms)
+        return self._replace(since=self.due - head_start)
 
 
 class _Running(Kept):
@@ -181,7 +201,9 @@ class Drained(_Running):
         self.done: list[Enqueued] = []
         self.dead: list[tuple[Enqueued, Dead]] = []
         self._order = itertools.count()
-        self._queue: list[tuple[datetime, int, Record]] = []
+        self._later: list[_Place] = []
+        self._ready: list[_Place] = []
+        """Those that are due, with their head starts."""
         self._schedule = [_Ticking(periodic, self.clock.now) for periodic in schedule]
 
     @property
@@ -216,9 +238,10 @@ class Drained(_Running):
 
     async def _step(self, until: datetime | None) -> bool:
         """Move the clock to what comes next, and do it; False if nothing does by *until*."""
-        while self._queue and not self._is_next(self._queue[0]):
-            heapq.heappop(self._queue)
-        moments = [self._queue[0][0]] if self._queue else []
+        for places in (self._ready, self._later):
+            while places and not places[0].holds:
+                heapq.heappop(places)
+        moments = [places[0].due for places in (self._ready, self._later) if places]
         moments += [one.next_tick for one in self._schedule]
         if not moments or (until is not None and min(moments) > until):
             return False
@@ -226,14 +249,12 @@ class Drained(_Running):
         for one in self._schedule:
             if one.next_tick <= self.clock.now:
                 await self._enqueue_ticks(one)
-        if self._queue and self._queue[0][0] <= self.clock.now:
-            await self._run_one(heapq.heappop(self._queue)[2])
+        while self._later and self._later[0].due <= self.clock.now:
+            place = heapq.heappop(self._later)
+            heapq.heappush(self._ready, place.ahead())
+        if self._ready and self._ready[0].holds:
+            await self._run_one(heapq.heappop(self._ready).record)
         return True
-
-    def _is_next(self, entry: tuple[datetime, int, Record]) -> bool:
-        """Whether a place in the queue still holds: aborted jobs, and later ones, leave theirs."""
-        due, _, record = entry
-        return record.stage in {Stage.WAITING, Stage.RETRYING} and record.due == due
 
     async def _enqueue_ticks(self, one: _Ticking) -> None:
         periodic, now = one.periodic, self.clock.now
@@ -268,7 +289,7 @@ class Drained(_Running):
             self._push(record)
 
     def _push(self, record: Record) -> None:
-        heapq.heappush(self._queue, (record.due, next(self._order), record))
+        heapq.heappush(self._later, _Place(record.due, next(self._order), record.due, record))
 
     async def run_next(self, flow_id: str, /) -> None:
         """

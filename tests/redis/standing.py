@@ -175,5 +175,10 @@ async def _rest(redis: Any, worker_id: str, held_id: str) -> None:
     await redis.zadd(queue_key + keys.LANE_SUFFIX + "work:1", {"suspect": at - keys.FAR_MS})
     await redis.zadd(queue_key + keys.UNSEATED_SUFFIX, {"suspect": at})
     await redis.hset(queue_key + keys.PACED_SUFFIX, "work:1", f"{at}|0|0")
+    await redis.hset(queue_key + keys.DROPPED_SUFFIX, "gone", "suspect")
+    paused = '{"by":"operator","at_ms":1}'
+    await redis.hset(queue_key + keys.PAUSED_JOBS_SUFFIX, "other", paused)
+    await redis.hset(queue_key + keys.AHEAD_SUFFIX, "suspect", f"600000|{at}")
+    await redis.zadd(queue_key + keys.LATER_SUFFIX, {"suspect": at})
     await redis.hset("odd", "a", "b")
     await redis.eval(SET_ASIDE, 3, own.aside, own.base, "odd", "string")

@@ -58,6 +58,7 @@ def _paths(route: Route, snapshot: Snapshot) -> list[str]:
         "{name:path}": name,
         "{order}": "quiet",
         "{lane:path}": "work:1",
+        "{job:path}": "work",
     }
     for part, value in fixed.items():
         found = [one.replace(part, value) for one in found]

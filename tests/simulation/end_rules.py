@@ -180,6 +180,8 @@ def _keys(judge: Judge, job: JobModel) -> Iterator[Broken]:
         yield "dead, and not whole", f"{job.id.decode()}: {sorted(there)}"
     if job.is_over and holds(queue + keys.LANED_SUFFIX.encode()) and not job.was_stock:
         yield "left its lane behind", job.id.decode()
+    if job.is_over and holds(queue + keys.AHEAD_SUFFIX.encode()) and not job.was_stock:
+        yield "left its head start behind", job.id.decode()
     if job.is_dead and there & {"queue", "running", "mark", "retrying", "waiting", "lane"}:
         yield "dead, and elsewhere too", f"{job.id.decode()}: {sorted(there)}"
     if not job.was_stock and job.id not in judge.history.used_again:

@@ -196,6 +196,15 @@ IN_LUA: dict[str, InLua] = {
     "ended-job-not-known": InLua(
         "enqueue", "died or drawn and string.find(result, drawn, 1, true)", "false"
     ),
+    "ahead-before-it-is-due": InLua(
+        "enqueue settle", "local is_due = due <= now", "local is_due = true"
+    ),
+    "told-the-time-ahead": InLua(
+        "claim", "math.min(now, due_of_score(tonumber(scores[i]), text))", "tonumber(scores[i])"
+    ),
+    "head-start-left-behind": InLua(
+        "settle", "redis.call('HDEL', queue .. ':ahead', unpack(over))", "local _ = over"
+    ),
     "run-keeps-attempts": InLua(
         "admin", "redis.call('SET', base .. 'retry:' .. id, '0')", "local _ = id"
     ),

@@ -226,6 +226,7 @@ class _Play:
             delay_s=plan.delay_s,
             job_id=f"chosen-{plan.number}" if plan.chosen else None,
             lane=_lane_of(plan),
+            priority=plan.priority,
         )
         request = options.request((), {"number": plan.number})
         self._ledger.ids[plan.number] = request.job_id
@@ -275,7 +276,7 @@ class _Play:
         await asyncio.sleep(plans[0].at_s)
         requests = []
         for plan in plans:
-            options = act.options(delay_s=plan.delay_s, lane=_lane_of(plan))
+            options = act.options(delay_s=plan.delay_s, lane=_lane_of(plan), priority=plan.priority)
             request = options.request((), {"number": plan.number})
             self._ledger.ids[plan.number] = request.job_id
             requests.append(request)

@@ -53,6 +53,8 @@ JUMPS_S = ("5", "60", "3600", "-5", "-60", "-3600")
 """How Redis's clock is set, in seconds; back only where nobody else's clock decides."""
 LANED = 0.35
 """The part of all schedules whose jobs have lanes."""
+PRIORITISED = 0.25
+"""The part of all schedules of whose jobs some have priorities."""
 REFUSALS = ("FULL", "READ_ONLY", "LOADING", "BUSY")
 
 
@@ -77,6 +79,7 @@ class JobPlan:
     stock: bool = False
     bulk: int | None = None
     lane: int | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,12 @@ def _lane(seed: int, number: int) -> int | None:
     return dice.choice((0, 0, 0, 1, 1, 2, 3, 3, None)) if _has_lanes(seed) else None
 
 
+def _priority(seed: int, number: int) -> int:
+    if Random(f"{seed}:priorities").random() >= PRIORITISED:
+        return 0
+    return Random(f"{seed}:priority of {number}").choice((0, 0, 1, 2))
+
+
 def _job(seed: int, number: int, trouble_s: float) -> JobPlan:
     dice = Random(f"{seed}:job {number}")
     steps: list[Step] = []
@@ -205,6 +214,7 @@ def _job(seed: int, number: int, trouble_s: float) -> JobPlan:
         stock=is_stock,
         bulk=dice.randint(0, 2) if dice.random() < 0.3 and not is_stock else None,
         lane=None if is_stock else _lane(seed, number),
+        priority=0 if is_stock else _priority(seed, number),
     )
 
 

@@ -92,6 +92,7 @@ SCRIPTS: Final = {
             "fresh.lua",
             "aside.lua",
             "places.lua",
+            "ahead.lua",
             "lanes.lua",
             "batches.lua",
             "unique.lua",
@@ -111,6 +112,7 @@ SCRIPTS: Final = {
             "out_of_reach.lua",
             "unseated.lua",
             "places.lua",
+            "ahead.lua",
             "lanes.lua",
         ),
     ),
@@ -131,6 +133,7 @@ SCRIPTS: Final = {
             "out_of_reach.lua",
             "unstarted.lua",
             "places.lua",
+            "ahead.lua",
             "lanes.lua",
             "batches.lua",
             "flows.lua",
@@ -153,6 +156,7 @@ SCRIPTS: Final = {
             "death.lua",
             "out_of_reach.lua",
             "places.lua",
+            "ahead.lua",
             "lanes.lua",
             "batches.lua",
             "flows.lua",
@@ -167,6 +171,7 @@ SCRIPTS: Final = {
         begins_with=(
             "aside.lua",
             "places.lua",
+            "ahead.lua",
             "lanes.lua",
             "batches.lua",
             "flows.lua",
@@ -177,12 +182,12 @@ SCRIPTS: Final = {
     "release": Script(
         "release.lua",
         fields.ReleaseHead,
-        begins_with=("aside.lua", "places.lua", "lanes.lua", "unique.lua"),
+        begins_with=("aside.lua", "places.lua", "ahead.lua", "lanes.lua", "unique.lua"),
     ),
     "lane": Script(
         "lane.lua",
         fields.LaneHead,
-        begins_with=("aside.lua", "out_of_reach.lua", "places.lua", "lanes.lua"),
+        begins_with=("aside.lua", "out_of_reach.lua", "places.lua", "ahead.lua", "lanes.lua"),
     ),
     "count": Script(
         "count.lua", fields.CountHead, {"JOB": fields.JobCount}, begins_with=("aside.lua",)
@@ -201,7 +206,7 @@ SCRIPTS: Final = {
     "set_back": Script("set_back.lua", fields.SetBackHead, begins_with=("aside.lua",)),
     "set_aside": Script("set_aside.lua", begins_with=("aside.lua",)),
     "note": Script("note.lua", fields.NoteHead, begins_with=("aside.lua",)),
-    "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}),
+    "gauges": Script("gauges.lua", replies={"GAUGES": fields.Gauges}, begins_with=("ahead.lua",)),
     "guess": Script("guess.lua", fields.GuessHead),
     "look": Script("look.lua", fields.LookHead),
 }

@@ -57,6 +57,7 @@ local function revive(id, batch)
   local dead_id = id
   id = take_id_back(queue, id)
   take_key_back(queue, dead_id, id)
+  carry_ahead(queue, dead_id, queue, id)
   if uses_lanes(queue) then
     take_lane_back(queue, dead_id, id)
   end
@@ -181,6 +182,7 @@ function act.move(id, state, batch)
   leave_queue(id)
   redis.call('HDEL', queue .. ':crashes', id)
   carry_key(queue, id, target)
+  carry_ahead(queue, id, target, id)
   if uses_lanes(queue) then
     carry_lane(queue, id, target)
   end

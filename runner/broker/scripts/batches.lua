@@ -70,7 +70,8 @@ local function batch_of(id)
 end
 
 -- A letter is the key of a queue, then the body up to the time of enqueueing and from there on, in a line each. That of
--- a node of a flow, or of a job with a lane, goes on: its queue's name, ms until it is due and behind a bar its lane,
+-- a node of a flow, or of a job with a lane, goes on: its queue's name, ms until it is due, behind a plus its
+-- head start and behind a bar its lane,
 -- and for a map where the number of its jobs stands.
 -- Returns that name; nil for a letter that is none.
 local function put_letter(batch, how, letter, now)
@@ -78,7 +79,7 @@ local function put_letter(batch, how, letter, now)
   if not queue_key then
     return nil
   end
-  local queue_name, delay, rule = string.match(more, '^\n([^\n]*)\n(%d*)|?([^\n]*)')
+  local queue_name, delay, ahead, rule = string.match(more, '^\n([^\n]*)\n(%d*)%+?(%d*)|?([^\n]*)')
   local id = batch .. ':' .. how
   if redis.call('SET', base .. 'job:' .. id, before .. string.format('%.0f', now) .. after, 'NX') then
     redis.call('DEL', base .. 'result:' .. id, base .. 'history:' .. id)
@@ -89,6 +90,9 @@ local function put_letter(batch, how, letter, now)
       join_lane(queue_key, id, rule, due, now, true)
     else
       redis.call('ZADD', queue_key, string.format('%.4f', due), id)
+    end
+    if ahead and ahead ~= '' then
+      give_head_start(queue_key, id, tonumber(ahead), stands_at(queue_key, id), now)
     end
     wake_one(queue_key)
   end

@@ -25,7 +25,8 @@ reply[1 + REPLY.parked] = redis.call('EXISTS', queue .. ':parked')
 reply[1 + REPLY.lapsed], reply[1 + REPLY.stray], reply[1 + REPLY.extras] = lapsed, stray, extras
 
 local suspect
-local few = { queue .. ':paused', base .. 'revoked:' .. token, suspects, queue .. ':unseated', queue .. ':paused-jobs' }
+local few = { queue .. ':paused', base .. 'revoked:' .. token, suspects, queue .. ':unseated', queue .. ':later' }
+few[#few + 1] = queue .. ':paused-jobs'
 if redis.call('EXISTS', unpack(few)) > 0 then
   local names = redis.call('HKEYS', queue .. ':paused-jobs')
   if names[1] then
@@ -39,6 +40,7 @@ if redis.call('EXISTS', unpack(few)) > 0 then
     return reply
   end
   clear_unseated(queue)
+  give_due_head_starts(queue, now)
   suspect = redis.call('ZRANGEBYSCORE', suspects, '-inf', now_text, 'WITHSCORES', 'LIMIT', 0, 1)
   if suspect[1] and mode ~= 'suspect' then
     reply[1 + REPLY.suspects] = 1
@@ -225,7 +227,14 @@ if #ids > 0 then
   end
   local spent = redis.call('MGET', unpack(retry_keys))
   local aborting, crashed, dropped = false, false, {}
-  if redis.call('EXISTS', base .. 'abort', queue .. ':crashes', queue .. ':paced', queue .. ':dropped') > 0 then
+  local rare = { base .. 'abort', queue .. ':crashes', queue .. ':paced', queue .. ':dropped', queue .. ':ahead' }
+  if redis.call('EXISTS', unpack(rare)) > 0 then
+    if uses_ahead(queue) then
+      for i, text in ipairs(redis.call('HMGET', queue .. ':ahead', unpack(ids))) do
+        -- Redis's clock may have been set back since it was due.
+        scores[i] = text and string.format('%.4f', math.min(now, due_of_score(tonumber(scores[i]), text))) or scores[i]
+      end
+    end
     if uses_paces(queue) then
       open_lanes()
       start_paced(queue, ids, now)

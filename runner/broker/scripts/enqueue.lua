@@ -51,14 +51,14 @@ local function taken(id, body, mode, has_key, ms)
     local there = redis.call('MGET', job .. id, base .. 'result:' .. id)
     return (there[1] or there[2]) and true or false, has_key or not there[1] or is_own(there[1], body, ms)
   end
-  local there = redis.call('MGET', job .. id, base .. 'result:' .. id)
-  local found, result = there[1], there[2]
+  local found = redis.call('GET', job .. id)
   if found then
     return true, is_own(found, body, ms)
   end
   -- This very call may have been made before, and the job may have died since, or been done: its result has the digits
   -- that its caller drew for this one call.
   local dead_id = redis.call('HGET', queue .. ':died', id)
+  local result = redis.call('GET', base .. 'result:' .. id)
   local drawn = result and string.match(body, '("n":"%x+")}$')
   local died = dead_id and is_own(redis.call('GET', job .. dead_id), body, ms)
   if died or drawn and string.find(result, drawn, 1, true) then
@@ -118,6 +118,7 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
   local batch, spent = ARGV[at + JOB.batch], ARGV[at + JOB.spent]
   local rule, deadline = ARGV[at + JOB.unique], ARGV[at + JOB.deadline_ms]
   local lane_rule, at_limit, job_name = read_call(ARGV[at + JOB.lane])
+  local ahead = ARGV[at + JOB.ahead_ms]
   local present, repeated = taken(id, body, mode, rule ~= '', deadline)
   if present then
     replies[#replies + 1] = repeated and 1 or 0
@@ -173,6 +174,10 @@ for at = HEAD.size + 1, #ARGV, JOB.size do
         end
       else
         redis.call('ZADD', queue .. place, string.format('%.4f', score), id)
+      end
+      if ahead ~= '' then
+        local due = lane_rule ~= '' and stands_at(queue, id) or place == '' and score or nil
+        give_head_start(queue, id, tonumber(ahead), due, now)
       end
       if batch ~= '' then
         join(batch, name, id)

@@ -78,6 +78,9 @@ class NewJob(NamedTuple):
         "job is claimed, and then for a rate ms for each unit, a slash and the job's units; a bar, "
         "and the lane's name",
     ] = ""
+    ahead_ms: Annotated[
+        Number, "once it is due, it stands in its queue as if that had been so much earlier"
+    ] = ""
 
 
 class ClaimHead(NamedTuple):
@@ -259,7 +262,8 @@ class ReleaseHead(NamedTuple):
 
     action: Annotated[
         str,
-        "'look' (free the keys of those jobs that stand nowhere) or 'release' (free these keys)",
+        "'look' (free the keys of those jobs that stand nowhere), 'ahead' (forget the head "
+        "starts of those) or 'release' (free these keys)",
     ]
 
 

@@ -11,6 +11,9 @@ local function gone(queue, queue_name, id, batch, how, dead_id, passed)
   if how ~= 'apart' and uses_lanes(queue) then
     leave_lane(queue, id, dead_id)
   end
+  if how ~= 'apart' and uses_ahead(queue) then
+    leave_ahead(queue, id, dead_id)
+  end
   if not batch or batch == '' then
     return
   end

@@ -35,6 +35,9 @@ local function due_at(queue, id, due, now)
         redis.call('ZADD', queue .. ':retrying', due, id)
       end
       redis.call('ZADD', place, due, id)
+      if place == queue then
+        go_ahead(queue, id, tonumber(due), now)
+      end
     end
   end
   wake_one(queue)

@@ -35,6 +35,7 @@ local function put_in(queue, id, due, now)
   end
   if is_in == nil then
     redis.call('ZADD', queue, string.format('%.4f', due), id)
+    go_ahead(queue, id, due, now)
   end
   return is_in ~= false
 end
@@ -228,6 +229,9 @@ end
 function join_lane(queue, id, rule, due, now, is_new)
   local start = take_place(queue, id, rule, due, now, is_new)
   redis.call('ZADD', start and queue or queue .. ':waiting', string.format('%.4f', start or due), id)
+  if start then
+    go_ahead(queue, id, start, now)
+  end
   return start ~= nil
 end
 
@@ -329,6 +333,7 @@ function wait_anew(queue, id, due, now)
   end
   local due_text = string.format('%.4f', due)
   redis.call('ZADD', queue, due_text, id)
+  go_ahead(queue, id, due, now)
   if redis.call('ZSCORE', queue .. ':retrying', id) then
     redis.call('ZADD', queue .. ':retrying', due_text, id)
   end
@@ -468,6 +473,9 @@ local function seat_all(queue, comers, now)
   redis.call('ZREM', queue .. ':waiting', unpack(ids))
   if #entries > 0 then
     redis.call('ZADD', queue, unpack(entries))
+  end
+  for i = 1, uses_ahead(queue) and #entries or 0, 2 do
+    go_ahead(queue, entries[i + 1], tonumber(entries[i]), now)
   end
   return #entries / 2
 end

@@ -1,11 +1,12 @@
--- Free unique keys that no job needs, or that an operator frees.
+-- Free unique keys that no job needs, or that an operator frees; forget head starts that no job needs.
 --
 -- KEYS  1 a queue, 2 the base of the application's keys
--- ARGV  ReleaseHead, then for 'look' ids of jobs of the queue that have keys, for 'release' keys
+-- ARGV  ReleaseHead, then for 'look' ids of jobs of the queue that have keys, for 'ahead' of those that have head
+-- starts, for 'release' keys
 -- Returns how many were freed.
 --
--- Keeps: 'look' frees the key of a job only if that stands nowhere: a program has ended it that knows no keys. What
--- waits for a key that is freed comes into its queue in the same step.
+-- Keeps: 'look' frees the key of a job only if that stands nowhere: a program has ended it that knows no keys. 'ahead'
+-- does the same with head starts. What waits for a key that is freed comes into its queue in the same step.
 local queue, action = KEYS[1], ARGV[HEAD.action]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
@@ -19,6 +20,14 @@ function act.look(id)
   end
   free_key(queue, id, '', nil, now)
   redis.call('HDEL', queue .. ':unique', id)
+  return 1
+end
+
+function act.ahead(id)
+  if place_of(queue, id) then
+    return 0
+  end
+  leave_ahead(queue, id)
   return 1
 end
 

@@ -52,10 +52,10 @@ end
 local has_more
 local function more_in_use()
   if has_more == nil then
-    local more = { base .. 'abort', suspects, queue .. ':crashes', queue .. ':unique', queue .. ':laned' }
+    local more = { base .. 'abort', suspects, queue .. ':crashes', queue .. ':unique', queue .. ':laned', queue .. ':ahead' }
     has_more = redis.call('EXISTS', unpack(more)) > 0
     if not has_more then
-      keyed[queue], laned[queue] = false, false
+      keyed[queue], laned[queue], has_ahead[queue] = false, false, false
     end
   end
   return has_more
@@ -137,6 +137,14 @@ local function back(id, due)
   return due, owner
 end
 
+-- It stands in its queue, or among the suspects, or waits for a place in its lane.
+local function wait_again(id)
+  local due = more_in_use() and uses_ahead(queue) and redis.call('ZSCORE', queue, id)
+  if due then
+    go_ahead(queue, id, tonumber(due), now)
+  end
+end
+
 local function finish(i, id, ms, result)
   local place = #over + 1
   over[place], over_ms[place], results[place] = id, ms, result
@@ -191,6 +199,7 @@ for i = short + 1, #ids do
       if more_in_use() and uses_lanes(queue) then
         step_back(queue, id, later(ms), now, true)
       end
+      wait_again(id)
       if batch ~= '' then
         count_in_batch(batch, name .. '|retries', 1)
       end
@@ -232,6 +241,7 @@ for i = short + 1, #ids do
         end
         step_back(queue, id, due, now, kind == 'release' and ms ~= '0')
       end
+      wait_again(id)
       ready = ready + ((ms == '0' or kind == 'unclaim') and 1 or 0)
     end
   end
@@ -249,6 +259,9 @@ if #over > 0 then
     redis.call('ZREM', base .. 'abort', unpack(over))
     redis.call('ZREM', suspects, unpack(over))
     redis.call('HDEL', queue .. ':crashes', unpack(over))
+    if uses_ahead(queue) then
+      redis.call('HDEL', queue .. ':ahead', unpack(over))
+    end
     if uses_keys(queue) then
       free_keys(queue, over, short_over, now)
     end
