@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jobs.lazy_import import imported
 from jobs.run_analytics import run_analytics
 from jobs.services import Services
-from runner import Bury, Context, Retry, job
+from runner import Bury, Context, Retry, Unique, job
 from runner.lazy_log import lazy_log
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _PARKED_SPREAD_S = 1_800
 """So that not all who waited for a quota return in the second in which it is renewed."""
 
 
-@job(queue="default")
+@job(queue="default", unique=Unique(by=("channel_id",)))
 async def sync_channel(
     ctx: Context, channel_id: str, *, report: bool | None = True, analyze: bool = True
 ) -> dict[str, int]:
@@ -37,7 +37,8 @@ async def sync_channel(
 
     Durable afterwards, in one transaction: what was read, unchanged; which items left; how
     reading each source went, and what it remembers for the next time; and when a scheduled
-    channel is synced next, by how often it publishes. Running it again changes nothing.
+    channel is synced next, by how often it publishes. Running it again changes nothing. One sync
+    of a channel waits or runs at a time.
 
     Without *report* no chart is drawn and no report is made; both can be requested at any time.
     With None they are made if something new was read. Without *analyze* nothing follows.
@@ -72,6 +73,10 @@ async def sync_channel(
         "snapshots_new": counts.snapshots_new,
         "snapshots_known": counts.snapshots_known,
     }
+
+
+sync_now = sync_channel.options(unique=Unique(by=("channel_id",), on_conflict="reschedule"))
+"""As a person asks for it: one that waits is due now; while one runs, another one follows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ async def sync_due_channels(ctx: Context) -> int:
     Enqueue one sync for each channel that is due within a minute, the longest overdue first.
 
     The poller runs it every minute; each sync waits in the queue for its own time, so they do not
-    all start with the minute. Its job id is made of channel and day: a channel has at most one
-    scheduled sync pending, and a dead one is in its way for a day at most. If this job dies
-    halfway, the rest stays due. A sync that reads something new renews the channel's report.
+    all start with the minute. A channel of which a sync waits or runs gets no second one. If this
+    job dies halfway, the rest stays due. A sync that reads something new renews the channel's
+    report.
 
     Returns how many were enqueued; none while the database cannot be used.
     """
@@ -61,7 +61,5 @@ async def _enqueue_due(services: Services) -> int:
 
 
 async def _enqueue(due: ChannelSchedule, now: datetime) -> JobHandle[dict[str, int]]:
-    sync = sync_channel.options(
-        job_id=f"sync:{due.channel_id}:{now:%Y-%m-%d}", at=max(now, due.due_at)
-    )
+    sync = sync_channel.options(at=max(now, due.due_at))
     return await sync.enqueue(channel_id=due.channel_id, report=None)

@@ -31,7 +31,7 @@ from jobs.charts.tile import Tile, plain_title, tile
 from jobs.drawn_charts import picture
 from jobs.run_analytics import run_analytics
 from jobs.scheduling import write_interval
-from jobs.sync_channel import sync_channel
+from jobs.sync_channel import sync_now
 from jobs.web.adding import adding_routes
 from jobs.web.runs import run_routes
 from jobs.web.schedules import ChannelSchedules, schedule_endpoints, schedule_routes
@@ -302,11 +302,11 @@ async def _channel(store: ChannelStore, request: Request) -> ChannelRecord:
 
 async def _enqueue(dashboard: Dashboard, what: str, channel_id: str) -> bool:
     """Enqueue a sync or a report of the channel; False if one waits already."""
-    job = sync_channel if what == "sync" else run_analytics
+    make = run_analytics.options(job_id=f"{what}:{channel_id}")
+    options = sync_now if what == "sync" else make
     enqueuer = Enqueuer(dashboard.redis)
     try:
-        request = job.options(job_id=f"{what}:{channel_id}")
-        return await enqueuer.put(request.request((), {"channel_id": channel_id}))
+        return await enqueuer.put(options.request((), {"channel_id": channel_id}))
     finally:
         await enqueuer.close()
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs import sync_channel
 from jobs.commands.channels.choice import choose_channel
 from jobs.commands.run.logs import run_logs
 from jobs.commands.run.progress import display
 from jobs.commands.run.source_list import FoundChannel
 from jobs.commands.run.work import ChannelRun
 from jobs.services import Services
+from jobs.sync_channel import sync_now
 from runner.commands.console import SafeConsole
 from runner.commands.output import print_document
 from runner.commands.printing import echo
@@ -63,7 +63,7 @@ async def _enqueue(
     host: Host, place: Workplace, chosen: Sequence[ChannelRecord], wish: Wish
 ) -> None:
     use(place.redis)
-    handles = await sync_channel.enqueue_many(
+    handles = await sync_now.enqueue_many(
         [{"channel_id": channel.id, "report": wish.reports} for channel in chosen]
     )
     working = await live_workers(place.redis, list(host.queues))

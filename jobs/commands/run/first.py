@@ -63,7 +63,7 @@ class ReadFirst:
         """Yield the progress, as of a run of *of* channels, until it is done or *stop* is set."""
         batch = Batch("read first", complete=measure_platform_days.call())
         async with batch:
-            await sync_channel.enqueue_many(
+            await sync_channel.options(unique=False).enqueue_many(
                 [{"channel_id": one, "analyze": False} for one in self.channels]
             )
         follower = Follower(self.redis, {"": batch})

@@ -153,7 +153,9 @@ class ChannelRun:
             if is_read:
                 await run_analytics.enqueue(channel_id=channel_id, report=False)
             else:
-                await sync_channel.enqueue(channel_id=channel_id, report=False)
+                # Ours, whatever else waits: another call could take a unique one out of our batch.
+                sync = sync_channel.options(unique=False)
+                await sync.enqueue(channel_id=channel_id, report=False)
 
     async def _finish_former_runs(self) -> None:
         """An interrupted run has left jobs in our queues that are not in our batches."""

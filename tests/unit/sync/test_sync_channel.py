@@ -17,6 +17,7 @@ from jobs.sources.memory import SourceMemory
 from jobs.sources.reader import SourceReader
 from jobs.sources.youtube.plan import cost_per_day
 from jobs.store import ChannelSchedule, NotStoredError
+from jobs.sync_channel import sync_now
 from runner import Bury, Retry
 from runner.testing import collect
 from tests.job_context import job_context
@@ -266,6 +267,25 @@ async def test_due_channels_are_enqueued_once_and_moved_on(
     assert (overdue.kwargs["report"], ahead.kwargs["report"]) == (None, None)
     assert await store.schedules.due(now + timedelta(minutes=50), 9) == []
     assert len(await store.schedules.due(now + timedelta(minutes=70), 9)) == 3
+
+
+async def test_a_channel_has_one_sync_that_waits(services: Services, store: ChannelStore) -> None:
+    """A scheduled one adds none; what a person asks for brings it forward, with a report."""
+    now = datetime.now(UTC)
+    await store.channels.register(CHANNEL, [API])
+    await store.schedules.set(ChannelSchedule(UC, None, 3600, now + timedelta(seconds=50)))
+    ctx = job_context(sync_due_channels, services)
+    with collect() as jobs:
+        assert await sync_due_channels(ctx) == 1
+        [waiting] = jobs.of(sync_channel)
+        assert waiting.delay_s > 0
+        handle = await sync_now.enqueue(channel_id=UC)
+        assert (handle.id, handle.created) == (waiting.job_id, False)
+        [brought] = jobs.of(sync_channel)
+        assert (brought.delay_s, brought.kwargs.get("report", True)) == (0, True)
+        await store.schedules.set(ChannelSchedule(UC, None, 3600, now))
+        assert await sync_due_channels(ctx) == 0
+    assert len(jobs.of(sync_channel)) == 1
 
 
 async def test_outage_of_the_database_leaves_no_dead_job(
