@@ -12,6 +12,7 @@ from runner.checks import optional, seconds
 from runner.codec import text_of
 from runner.ending import Ending, ending_of
 from runner.errors import ConfigurationError, refuse
+from runner.lanes import units_problem
 from runner.redaction import scrubbed, secrets_in
 
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ class Running(Protocol):
     """
     A worker's record of an attempt while it runs.
 
-    progress: for the next heartbeat to send. task: in which it runs. why_stopped: set when the
-    worker cancels it.
+    progress: for the next heartbeat to send. units: what it has spent of its lane's rate, if it has
+    said so. task: in which it runs. why_stopped: set when the worker cancels it.
     """
 
     progress: Progress | None
+    units: float | None
     task: asyncio.Task[Any] | None
 
     @property
@@ -136,6 +138,21 @@ class Context:
         if self.board is not None:
             text = scrubbed(text_of(note)[: 2 * _NOTE_CHARACTERS])[:_NOTE_CHARACTERS]
             self.board.progress = Progress(_finite(done) or 0.0, _finite(total), text)
+
+    def spent(self, units: float) -> None:
+        """
+        Say how many units of its lane's rate this attempt has spent, if not as many as it counts.
+
+        The lane's next jobs start later or earlier by the difference, once the attempt has ended,
+        however it does. If it is called again, the last call counts. It has no effect on a job
+        whose lane has no rate, and none if the attempt is lost with its worker.
+
+        Raises:
+            ConfigurationError: It is no number from 0 to a million.
+        """
+        refuse("spent", units_problem(units))
+        if self.board is not None:
+            self.board.units = float(units)
 
     def secrets(self) -> tuple[str, ...]:
         """Return the texts among the arguments whose name sounds like a secret's. Never raises."""

@@ -182,6 +182,13 @@ class Lane:
         return f"{self.rate.burst}s{unit_ms:.6f}/{self.rate.units_of(job, written):.6f}|{key}"
 
 
+def units_problem(units: object) -> str | None:
+    """Return what is wrong with the units that an attempt has spent; None if nothing is."""
+    if type(units) in {int, float} and 0 <= units <= _MOST_UNITS:  # type: ignore[operator]
+        return None
+    return f"units is {shown(units)}: give a number from 0 to {_MOST_UNITS:,}"
+
+
 def _digest(told: str) -> str:
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
 

@@ -82,15 +82,32 @@ class Lanes:
             own.used = max(own.used, now) + record.request.lane_time(record.body)
             yield from self.leave(record, now)
 
-    def hold(self, record: Record, until: datetime) -> None:
-        """Let no job of a lane start before *until*."""
-        if record.request.lane is not None:
-            record.lane = record.request.queue, record.request.lane_key(record.body)
-            own = self._lane(record)
-            own.used = max(own.used, until)
-            for one in own.inside():
-                if one.stage in _NOT_STARTED:
-                    one.due = max(one.due, until)
+    def correct(self, record: Record, units: float, now: datetime) -> list[Record]:
+        """Note that an attempt has spent other units; return those that are due anew by that."""
+        lane = record.request.lane
+        if lane is None or lane.rate is None:
+            return []
+        record.lane = record.request.queue, record.request.lane_key(record.body)
+        own, record.lane = self._lane(record), None
+        more = lane.rate.unit * units - record.request.lane_time(record.body)
+        own.used = (now if own.used == _EVER else own.used) + more
+        inside = sorted(own.inside(), key=lambda one: one.asked)
+        for place, one in enumerate(inside):
+            one.due = one.asked
+            _be_due(one, own, now, inside[:place])
+        return inside
+
+    def hold(self, record: Record, until: datetime) -> list[Record]:
+        """Let no job of a lane start before *until*; return those that are due anew by that."""
+        if record.request.lane is None:
+            return []
+        record.lane = record.request.queue, record.request.lane_key(record.body)
+        own = self._lane(record)
+        own.used = max(own.used, until)
+        waiting = [one for one in own.inside() if one.stage in _NOT_STARTED]
+        for one in waiting:
+            one.due = max(one.due, until)
+        return waiting
 
     def leave(self, record: Record, now: datetime) -> Iterator[Record]:
         """Take a job out of its lane, if it is in one; yield those that come in for it."""
@@ -118,14 +135,19 @@ def _gives_way(last: Record, record: Record, now: datetime) -> bool:
 
 def _pace(record: Record, own: _Lane, now: datetime) -> None:
     """Let a job be due no earlier than its lane's rate allows, behind those inside."""
+    record.asked = record.due
+    _be_due(record, own, now, own.inside())
+
+
+def _be_due(record: Record, own: _Lane, now: datetime, before: list[Record]) -> None:
     lane = record.request.lane
     assert lane is not None  # noqa: S101 -- it has joined
     takes = record.request.lane_time(record.body)
     ahead = (
         timedelta()
         if lane.rate is None
-        else sum((one.request.lane_time(one.body) for one in own.inside()), timedelta())
+        else sum((one.request.lane_time(one.body) for one in before), timedelta())
     )
     spare = timedelta() if lane.rate is None else max(lane.rate.burst * lane.rate.unit, takes)
     if own.used > now or ahead:
-        record.due = max(record.due, max(own.used, now) + ahead + takes - spare)
+        record.due = max(record.asked, max(own.used, now) + ahead + takes - spare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,8 @@ class Record:
     first: when it was enqueued. spent: attempts that failed. ended_as: the state that its batch
     counts; told_as: that which its flow knows. passed: what it passes on there. result, error: what
     a handle reads, as JSON; kept_until: of the result; None for ever. key: its unique key; '' for
-    none. lane: the queue and the name of the lane that it is in.
+    none. lane: the queue and the name of the lane that it is in. asked: when it would be due
+    without the rate of that.
     """
 
     request: Enqueue
@@ -76,6 +77,10 @@ class Record:
     passed: bytes = b""
     key: str = ""
     lane: tuple[str, str] | None = None
+    asked: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asked = self.due
 
     @property
     def is_pending(self) -> bool:

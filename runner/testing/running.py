@@ -119,7 +119,9 @@ class _Running(Kept):
             held.started_ms, self.clock.now_ms, held,
         )  # fmt: skip
         if isinstance(outcome, Released) and outcome.holds_lane:
-            self._lanes.hold(record, now + timedelta(seconds=outcome.delay_s))
+            self._due_anew(self._lanes.hold(record, now + timedelta(seconds=outcome.delay_s)))
+        if held.units is not None:
+            self._due_anew(self._lanes.correct(record, held.units, now))
         match outcome:
             case Retrying(delay_s=delay_s):
                 record.stage, record.spent = Stage.RETRYING, record.spent + 1
@@ -142,6 +144,9 @@ class _Running(Kept):
                     queue_key = keys.of(self).queue_key(record.request.queue)
                     record.result = result_of(ended, queue_key)
                     record.kept_until = None if keep_s is None else now + timedelta(seconds=keep_s)
+
+    def _due_anew(self, records: Sequence[Record]) -> None:
+        """Do what follows when jobs are due at another time."""
 
     def _abort(self, record: Record, dropped_for: str = "") -> None:
         if record.stage is not Stage.RUNNING:
@@ -286,6 +291,10 @@ class Drained(_Running):
         if record.stage in {Stage.WAITING, Stage.RETRYING} and self._stages.works(
             record.request.queue
         ):
+            self._push(record)
+
+    def _due_anew(self, records: Sequence[Record]) -> None:
+        for record in records:
             self._push(record)
 
     def _push(self, record: Record) -> None:

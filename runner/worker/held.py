@@ -45,6 +45,9 @@ class Held:
     lines: deque[str] | None = None
     """The last lines that the attempt logged."""
 
+    units: float | None = None
+    """What the attempt has spent of its lane's rate; None if it has not said so."""
+
     is_left_behind: bool = False
     """Its coroutine still runs, but its outcome is settled already."""
 

@@ -334,6 +334,7 @@ def _fits_in_short(ended: Ended, keep_s: float | None) -> bool:
         and ended.keep_result_s == keep_s
         and envelope is not None
         and envelope.batch_id is None
+        and ended.held.units is None
     )
 
 
@@ -370,7 +371,8 @@ def _outcome(ended: Ended, write: Callable[[Ended], bytes]) -> FullOutcome:
     result = write(ended) if ms else b""
     if kind == "done" and envelope is not None and envelope.passes is not None:
         entry = passed_on(outcome.result, envelope.passes)  # type: ignore[union-attr]
-    return FullOutcome(kind, claim.key, claim.token, ms, result, entry, spent, batch)
+    units = "" if ended.held.units is None else f"{ended.held.units:.6f}"
+    return FullOutcome(kind, claim.key, claim.token, ms, result, entry, spent, batch, units)
 
 
 def _kept(kind: str, claim: Claim) -> FullOutcome:

@@ -190,6 +190,9 @@ class FullOutcome(NamedTuple):
     ] = b""
     spent: Annotated[int, "attempts spent by now"] = 0
     batch: Annotated[str, "the batch that it belongs to"] = ""
+    units: Annotated[
+        Number, "of its lane's rate that the attempt has spent; '': as many as its claim took"
+    ] = ""
 
 
 class AdminHead(NamedTuple):

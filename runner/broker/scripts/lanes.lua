@@ -15,7 +15,7 @@ local laned, paced = {}, {}
 local open_lanes
 local read_rule, read_limits, limit_of, leave_again, score_outside, used_until, join_lane, give_lane, leave_lanes, leave_lane
 local take_lane_back, carry_lane, step_back, wait_anew, change_lane, enter_lane, let_all_in, start_paced, hold_lane, put_in_lane
-local gives_way
+local gives_way, correct_units
 
 local function uses_lanes(queue)
   if laned[queue] == nil then
@@ -559,6 +559,34 @@ function start_paced(queue, ids, now)
     end
   end
   let_all_in(now)
+end
+
+-- An attempt has spent other units than its claim took: its lane's tokens are used up until another time, and what
+-- stands in the queue is due by that.
+function correct_units(queue, own_rule, spent, now)
+  local lane, limit, own_pace = read_rule(own_rule)
+  local unit_ms, taken = read_pace(own_pace)
+  if not lane or unit_ms == 0 or spent == taken then
+    return
+  end
+  local places, known = limit_of(queue, lane, limit)
+  local until_ms = math.min(known.until_ms or now, now + (known.ahead or 0))
+  use_until(queue, lane, math.max(0, until_ms + (spent - taken) * unit_ms), now, unit_ms)
+  local inside = redis.call('ZRANGEBYSCORE', queue .. ':lane:' .. lane, '-inf', '(0', 'WITHSCORES', 'LIMIT', 0, FLOW_STEP)
+  local ahead = 0
+  for i = 1, #inside, 2 do
+    local _, _, pace = read_rule(redis.call('HGET', queue .. ':laned', inside[i]) or nil)
+    local before = tonumber(redis.call('ZSCORE', queue, inside[i]) or nil)
+    local start = paced_due(queue, lane, pace, places, tonumber(inside[i + 1]) + FAR, ahead, now)
+    if before and before ~= start and place_of(queue, inside[i]) == 'waiting' then
+      redis.call('ZADD', queue, string.format('%.4f', start), inside[i])
+      go_ahead(queue, inside[i], start, now)
+      if start < before then
+        wake_one(queue)
+      end
+    end
+    ahead = ahead + select(2, read_pace(pace))
+  end
 end
 
 -- Let no job of the lane of this rule start for so many ms: those that stand in the queue come due later, the first then.

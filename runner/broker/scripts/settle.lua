@@ -184,6 +184,10 @@ for i = short + 1, #ids do
     ready = ready + 1
   else
     settled[id] = true
+    local units = tonumber(ARGV[at + OUTCOME.units])
+    if units and more_in_use() and uses_lanes(queue) then
+      correct_units(queue, redis.call('HGET', queue .. ':laned', id) or nil, units, now)
+    end
     if kind == 'done' or kind == 'abort' or kind == 'fail' or kind == 'expire' then
       if kind == 'abort' then
         has_started(token, id)

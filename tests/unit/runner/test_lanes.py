@@ -42,6 +42,9 @@ async def sync(ctx: Context, account: int, how: str = "", more: int = 0) -> int:
             stages.append(more)
             if len(stages) == 1:
                 raise Limited(60)
+        case "spends":
+            ctx.spent(more)
+            return 0
         case "another":
             await sync.enqueue(account=account, more=more + 1)
         case "result":
@@ -226,6 +229,19 @@ async def test_drained_jobs_start_at_the_rate_of_their_lane() -> None:
         await drained.run()
         with pytest.raises(ArgumentsError, match="more is 0: give the units of its lane, above 0"):
             await rate.enqueue(account=1, more=0)
+
+
+async def test_drained_jobs_start_by_what_those_before_have_spent() -> None:
+    """By the drained clock: later after more than was counted, earlier after less."""
+    bound = sync.options(lane=Lane((), rate=Rate(6, per_s=60)))
+    async with drain(now=datetime(2030, 1, 1, tzinfo=UTC)) as drained:
+        begin, ends = drained.clock.now, list[float]()
+        spent = (3, 0, 1, 1)
+        handles = [await bound.enqueue(account=1, how="spends", more=more) for more in spent]
+        for handle in handles:
+            await handle.result()
+            ends.append((drained.clock.now - begin).total_seconds())
+        assert ends == [0, 30, 30, 40]
 
 
 @pytest.mark.parametrize(
