@@ -99,6 +99,11 @@ class JobModel:
     """What it left behind as it ended."""
     kept_until_ms: float = 0.0
     """Until when Redis keeps that."""
+    may_have_made_room: bool = False
+    """
+    Whether it may have given up its place in its lane, not being due. Until our next claim it
+    stands in the queue all the same, where a stock arq worker may take it: then it has a place.
+    """
     is_place_known: bool = True
     """False once Redis's clock was set back past its due time: the next claim tells it."""
 
@@ -227,7 +232,8 @@ class JobHistory:
         limit, s, pace = limit.partition(b"s")
         if lane:
             self._places[lane] = max(self._places.get(lane, 0), int(limit))
-        job = JobModel(job_id, due_ms, body, lane=lane, pace=s + pace)
+        is_later = due_ms > self._now_ms
+        job = JobModel(job_id, due_ms, body, lane=lane, pace=s + pace, may_have_made_room=is_later)
         self.jobs[job_id] = self._live[job_id] = job
 
     def _limited(self, args: list[bytes]) -> None:
@@ -255,6 +261,7 @@ class JobHistory:
             if job.lane == lane
             and not job.is_dead
             and (job.holder is not None or job.stock_until_ms > self._now_ms)
+            and not (job.was_stock and job.may_have_made_room)
         ]
         if len(held) > self._places[lane]:
             ids = b", ".join(job.id for job in held).decode()
@@ -423,6 +430,7 @@ class JobHistory:
             job.due_ms = self._now_ms + float(outcome["ms"])
         elif kind in {"dead", "retry"}:
             job.due_ms = self._now_ms + float(outcome["ms"])
+            job.may_have_made_room = True
             self._charge(job, int(outcome["spent"]), kind)
             if kind == "dead":
                 self._die(job, "poison" if b'"Poison"' in outcome["entry"] else "dead")
