@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 _MOST_SENTENCES = 5
 _FEW_HITS = 0.3
+_FEWEST_BROUGHT: Final = 5
+"""Of fewer subscribers, to say which video brought most says little."""
+
 _UNEVEN, _EVEN = 3.0, 1.5
 _METHODS: Final = (
     (
@@ -244,7 +247,11 @@ def _owners(analysis: ChannelAnalysis) -> Iterator[str]:
             f"{times(best.ratio)} what is usual for {things} of like length ({short(best.of)} "
             f"views, {span})."
         )
-    if found.brought.present and found.brought.best:
+    if (
+        found.brought.present
+        and found.brought.best
+        and found.brought.best[0].value >= _FEWEST_BROUGHT
+    ):
         brought, best = found.brought, found.brought.best[0]
         of = (
             f"; {brought.total:,} in all came to the channel"

@@ -284,7 +284,7 @@ def _refuse_steps(source: CsvSource) -> None:
     days = [gain.day for gain in reading.channel_gains]
     step = step_of(days or [each.last for each in reading.channel_figures])
     if step is not Step.DAY:
-        reason = f"is {step}: its rows are no days, and what came in on them is no day's"
+        reason = f"is {step}: its rows are not days, and what came in belongs to none"
         raise SourceError(source.ref.location, reason, "Export it by day")
 
 

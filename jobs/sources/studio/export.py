@@ -184,7 +184,7 @@ def _by_day(tables: Sequence[StudioTable]) -> tuple[list[StudioTable], list[str]
         if step is Step.DAY:
             kept.append(table)
         else:
-            others.append(f"{table.name} is {step}: its rows are no days")
+            others.append(f"{table.name} is {step}: its rows are not days")
     return kept, others
 
 
@@ -363,7 +363,7 @@ def _item_snapshots(
     if not parts or begun is None:
         return snapshots, []
     of = f"{counted(parts, 'older item')} counted only from about {begun:%Y-%m-%d} on{sign}"
-    return snapshots, [f"{of}: that is no counter of theirs"]
+    return snapshots, [f"{of}: what they had before is missing, so these are not their totals"]
 
 
 def _of_items(table: StudioTable, first: date, last: date) -> list[ItemFigures]:

@@ -35,7 +35,7 @@ _NEIGHBOURS = 12
 _FEWEST = 6
 _STEPS_IN_A_COUNTER = 20
 _FEWEST_RISING = 13
-"""Views of two weeks that fall on no day are unheard of, but for a channel that just began."""
+"""Views that never fall within two weeks are unheard of, but for a channel that just began."""
 
 _MOST_BELOW = 0.05
 _BREAK = 3.0
@@ -84,8 +84,8 @@ def odd_days(table: StudioTable) -> list[str]:
         falls = int((values.diff() < 0).sum())
         if values.len() > _FEWEST_RISING and not falls and values[-1] > values[0]:
             found.append(
-                f"the {name} of {table.name} fall on no day: they are taken for what came in on "
-                "each; if they are all until then, map them as a counter"
+                f"the {name} of {table.name} never fall from one day to the next: they are read as "
+                "what came in on each day; if each is the total so far, map them as a counter"
             )
         below = int((values < 0).sum())
         if name == "views" and below > _MOST_BELOW * values.len():

@@ -90,6 +90,8 @@ def test_what_is_clicked_held_and_subscribed_to() -> None:
         "“Video 12” brought most subscribers, 33 of the net 90 that 20 videos brought (4.5 per "
         "1,000 views, all until 1 Mar 2026; 120 in all came to the channel)."
     )
+    items[12]["subscribers"] = 4
+    assert "most subscribers" not in "".join(why_it_matters(analyze(owned(items, [TOTALS]))))
     figures = {one.label: (one.value, one.note) for one in key_figures(analysis)}
     assert figures["Click-through"] == ("3.1%", "of 400K impressions, all until 1 Mar 2026")
     assert figures["Average view"] == ("1:35", "2,000 hours watched, all until 1 Mar 2026")

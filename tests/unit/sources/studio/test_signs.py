@@ -71,7 +71,7 @@ async def test_a_weekly_table_beside_others_is_left_out_and_said(
     reading = await read(f"{tmp_path}/c")
     assert not reading.channel_gains
     assert reading.scope
-    assert reading.scope.cautions == ("Totals.csv is weekly: its rows are no days",)
+    assert reading.scope.cautions == ("Totals.csv is weekly: its rows are not days",)
 
 
 async def test_a_cut_table_lists_successes_only(write: Write) -> None:
@@ -137,7 +137,7 @@ def test_views_that_break_off_at_an_age_show_a_range() -> None:
     ("days", "clause"),
     [
         ([5, 6, 7, 7, 5, 6], "1 day is in Totals.csv twice, with other numbers: the last counts"),
-        (list(range(20)), "the views of Totals.csv fall on no day: they are taken for what came"),
+        (list(range(20)), "the views of Totals.csv never fall from one day to the next: they are"),
         ([5, -6, 7, 8, 9], "1 day of Totals.csv have views below zero"),
     ],
 )
