@@ -58,8 +58,8 @@ def layout_of(text: Text) -> Layout | None:
 
 def _titles(text: Text, names: Sequence[str]) -> list[str]:
     """The titles above each table: the cells that stand alone."""
-    lines = lines_of(decode(text.head).text)
-    rows = list(csv.reader((line for line in lines if line.strip()), delimiter=","))
+    lines = [line for line in lines_of(decode(text.head).text) if line.strip()]
+    rows = list(csv.reader(lines, delimiter=text.header.delimiter))
     found, above = [], ""
     for row in rows:
         cells = [plain(cell) for cell in row]

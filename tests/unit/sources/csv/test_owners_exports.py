@@ -74,10 +74,12 @@ async def test_metas_days_count_what_their_title_says(write: Write) -> None:
     """A folder's tables are one channel's; what is not read is said, and two are not mixed."""
     for name, title in (
         ("Views", "Visualizações"),
-        ("Follows", "Facebook follows"),
+        ("Follows", "Neue Follower"),
         ("Viewers", "Viewers"),
     ):
         text = f"sep=,\n{days_of(title, [5, 7, 9])}"
+        if name == "Views":
+            text = text.replace(",", ";")
         path = write(f"page/{name}.csv", text.encode("utf-16"))
     write("page/Visits.csv", days_of("Facebook visits", [1, 2, 3]).encode("utf-16"))
     found = await discover(path.rsplit("/", 1)[0])
