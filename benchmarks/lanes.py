@@ -2,9 +2,10 @@
 `python -m benchmarks.lanes`: what a lane costs, how lanes share, what jobs that wait slow down.
 
 The cost: commands of Redis and microseconds a job, enqueued one by one and drained, beside plain
-jobs. The turns: 20,000 jobs of one tenant, then 50 of another: at which place the last of these
-ran, without lanes and with them. The crowd: the rate of a drain while very many jobs wait in very
-many lanes, and that of ten thousand jobs in a thousand lanes.
+jobs. The hand-over: from the end of a job until the next of its lane starts, one at a time. The
+turns: 20,000 jobs of one tenant, then 50 of another: at which place the last of these ran, without
+lanes and with them. The crowd: the rate of a drain while very many jobs wait in very many lanes,
+and that of ten thousand jobs in a thousand lanes.
 """
 
 from __future__ import annotations
@@ -35,12 +36,25 @@ _CHUNK = 5_000
 _FEW = 50
 _WARM, _MEASURED = 500, 5_000
 ran: list[int] = []
+pauses: list[float] = []
+"""Milliseconds from the end of one job of a lane until the start of the next."""
 
 
 @job(queue=QUEUE, keep_result_s=0)
 async def step(_: Context, lane: int) -> None:
     """Note that it runs."""
     ran.append(lane)
+
+
+@job(queue=QUEUE, keep_result_s=0, lane=Lane(by=(), limit=1))
+async def handed_over(_: Context, begin: float) -> None:
+    """Note how long after *begin*, or after the end of the job before, it starts."""
+    pauses.append(1000 * (time.perf_counter() - max(begin, _ended[-1])))
+    await asyncio.sleep(0.002)
+    _ended.append(time.perf_counter())
+
+
+_ended = [0.0]
 
 
 async def _enqueue(lanes: Iterable[int], lane: Lane | None) -> None:
@@ -56,7 +70,7 @@ async def _enqueue(lanes: Iterable[int], lane: Lane | None) -> None:
 async def _drain(server: RedisServer, until: Callable[[], bool]) -> None:
     class Settings(WorkerSettings):
         queue = QUEUE
-        jobs = (step,)
+        jobs = (step, handed_over)
         redis = server.url
         concurrency = 32
 
@@ -87,6 +101,15 @@ async def _cost(client: QueueClient, server: RedisServer, jobs: int, lane: Lane 
     took = time.perf_counter() - began
     told = ((half - before) / jobs, 1e6 * enqueued / jobs, (_commands(server) - half) / jobs)
     return "".join(f"{one:>10.1f}" for one in (*told, 1e6 * took / jobs))
+
+
+async def _hand_over(client: QueueClient, server: RedisServer, jobs: int) -> str:
+    await client.flushall()
+    pauses.clear()
+    await handed_over.enqueue_many([{"begin": time.perf_counter()}] * jobs)
+    await _drain(server, lambda: len(pauses) >= jobs)
+    found = sorted(pauses[1:])
+    return f"{found[len(found) // 2]:.2f} ms median, {found[len(found) * 99 // 100]:.2f} ms p99"
 
 
 async def _place(client: QueueClient, server: RedisServer, many: int, lane: Lane | None) -> int:
@@ -132,6 +155,9 @@ async def main() -> None:
         )
         for name, lane in (("plain", None), ("limit of 2", TWO), ("turns", TURNS)) * options.runs:
             sys.stdout.write(f"{name:12}{await _cost(client, server, options.jobs, lane)}\n")
+        for _ in range(options.runs):
+            told = await _hand_over(client, server, options.jobs // 5)
+            sys.stdout.write(f"hand-over in a lane of one: {told}\n")
         for name, lane in (("plain", None), ("turns", TURNS)):
             place = await _place(client, server, options.many, lane)
             sys.stdout.write(
