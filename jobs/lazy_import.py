@@ -1,8 +1,9 @@
 """
-Import heavy modules when they are first needed, in a thread, so the event loop stays free.
+Import heavy modules when they are first needed.
 
-One at a time: if two threads import parts of one package at once, Python breaks the deadlock by
-giving one of them a partly initialised module.
+`imported` does so in a thread, so that the event loop stays free. One at a time: if two threads
+import parts of one package at once, Python breaks the deadlock by giving one of them a partly
+initialised module.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
 _one_at_a_time = threading.Lock()
@@ -29,3 +31,21 @@ def _import(name: str) -> Any:
     with _one_at_a_time:
         found = _whole[name] = import_module(name)
         return found
+
+
+def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """
+    Return the `__getattr__` of *package*: its names, each with its module, at their first use.
+
+    What was imported once is an attribute from then on.
+    """
+
+    def get(name: str) -> Any:
+        module = modules.get(name)
+        if module is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = getattr(import_module(f"{package}.{module}"), name)
+        vars(import_module(package))[name] = found
+        return found
+
+    return get

@@ -8,7 +8,9 @@ Each name is imported at its first use: words and dates of an analysis need no n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jobs.lazy_import import lazy_names
 
 if TYPE_CHECKING:
     from jobs.analysis.channel_analysis import ChannelAnalysis, analyze
@@ -16,18 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ChannelAnalysis", "Missing", "analyze"]
 
-_MODULES = {
-    "ChannelAnalysis": "channel_analysis",
-    "Missing": "section",
-    "analyze": "channel_analysis",
-}
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module 'jobs.analysis' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"jobs.analysis.{module}"), name)
-    return found
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ChannelAnalysis": "channel_analysis",
+        "Missing": "section",
+        "analyze": "channel_analysis",
+    },
+)

@@ -11,7 +11,9 @@ loading what draws it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jobs.lazy_import import lazy_names
 
 if TYPE_CHECKING:
     from jobs.charts.build import build_charts
@@ -36,27 +38,20 @@ __all__ = [
     "render_report",
 ]
 
-_MODULES = {
-    "FORMATS": "chart_file",
-    "REPORT_FORMATS": "report",
-    "Chart": "chart",
-    "Document": "document",
-    "Format": "chart_file",
-    "ReportFormat": "report",
-    "build_charts": "build",
-    "compose": "document",
-    "embedded_svg": "drawing",
-    "render": "chart_file",
-    "render_pages": "report",
-    "render_report": "report",
-}
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module 'jobs.charts' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"jobs.charts.{module}"), name)
-    return found
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "FORMATS": "chart_file",
+        "REPORT_FORMATS": "report",
+        "Chart": "chart",
+        "Document": "document",
+        "Format": "chart_file",
+        "ReportFormat": "report",
+        "build_charts": "build",
+        "compose": "document",
+        "embedded_svg": "drawing",
+        "render": "chart_file",
+        "render_pages": "report",
+        "render_report": "report",
+    },
+)

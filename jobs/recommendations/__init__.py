@@ -9,7 +9,9 @@ Each name is imported at its first use: what shows advice does not compute it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jobs.lazy_import import lazy_names
 
 if TYPE_CHECKING:
     from jobs.recommendations.advice import (
@@ -34,23 +36,16 @@ __all__ = [
     "why_none",
 ]
 
-_MODULES = {
-    "Advice": "advice",
-    "Answer": "advice",
-    "Evidence": "advice",
-    "Recommendation": "advice",
-    "advise": "advice",
-    "nothing_asked": "advice",
-    "recommend": "advice",
-    "why_none": "advice",
-}
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module 'jobs.recommendations' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"jobs.recommendations.{module}"), name)
-    return found
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Advice": "advice",
+        "Answer": "advice",
+        "Evidence": "advice",
+        "Recommendation": "advice",
+        "advise": "advice",
+        "nothing_asked": "advice",
+        "recommend": "advice",
+        "why_none": "advice",
+    },
+)

@@ -9,7 +9,9 @@ Each name is imported at its first use: a process that computes gets rows, and n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jobs.lazy_import import lazy_names
 
 if TYPE_CHECKING:
     from jobs.store.channel_store import ChannelStore, open_store
@@ -62,39 +64,32 @@ __all__ = [
     "revert",
 ]
 
-_MODULES = {
-    "ChannelCounts": "rows",
-    "ChannelOverview": "rows",
-    "ChannelSchedule": "rows",
-    "ChannelStore": "channel_store",
-    "Delivery": "rows",
-    "DeliveryState": "rows",
-    "ListedChannel": "rows",
-    "NotStoredError": "errors",
-    "Outbox": "outbox",
-    "ScheduledChannel": "rows",
-    "StoreError": "errors",
-    "StoreLostError": "errors",
-    "StoredAnalysis": "rows",
-    "StoredChart": "rows",
-    "StoredNotification": "rows",
-    "StoredProfile": "rows",
-    "StoredRecommendation": "rows",
-    "StoredRendering": "rows",
-    "StoredSource": "rows",
-    "SyncCounts": "rows",
-    "UnreadableChannel": "rows",
-    "migrate": "schema",
-    "open_store": "channel_store",
-    "revert": "schema",
-}
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module 'jobs.store' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"jobs.store.{module}"), name)
-    return found
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ChannelCounts": "rows",
+        "ChannelOverview": "rows",
+        "ChannelSchedule": "rows",
+        "ChannelStore": "channel_store",
+        "Delivery": "rows",
+        "DeliveryState": "rows",
+        "ListedChannel": "rows",
+        "NotStoredError": "errors",
+        "Outbox": "outbox",
+        "ScheduledChannel": "rows",
+        "StoreError": "errors",
+        "StoreLostError": "errors",
+        "StoredAnalysis": "rows",
+        "StoredChart": "rows",
+        "StoredNotification": "rows",
+        "StoredProfile": "rows",
+        "StoredRecommendation": "rows",
+        "StoredRendering": "rows",
+        "StoredSource": "rows",
+        "SyncCounts": "rows",
+        "UnreadableChannel": "rows",
+        "migrate": "schema",
+        "open_store": "channel_store",
+        "revert": "schema",
+    },
+)
