@@ -14,6 +14,7 @@ from runner.operations.actions import Operator
 from runner.operations.offers import Offers
 from runner.operations.runs import Runs
 from runner.operations.searching import Searches
+from runner.operations.usual import UsualBands
 from runner.visible import visible_in_pages
 from runner.web import charts, svg
 from runner.web.authenticator import Authenticator
@@ -109,6 +110,7 @@ class Dashboard:
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(self.login, self.redis, self.secret)
         self.runs = Runs(self.redis, self.queues, self.catalog)
+        self.usual = UsualBands(self.redis)
         self.searches = Searches(self.redis, self.catalog)
         self.offers = Offers(self.redis, self.queues, self.catalog)
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -11,6 +11,7 @@ from runner.broker.redis_clock import redis_now
 from runner.operations import metrics
 from runner.operations.findings import CHECKED, findings, in_words, title
 from runner.operations.snapshot import look
+from runner.operations.usual import ABOUT
 from runner.worker.counts import BOUNDS_MS
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             checked=CHECKED,
             many_checked=in_words(len(CHECKED)),
             last=seen.last,
+            usual=await dashboard.usual.now(),
+            about_usual=ABOUT,
             cells=metrics.together(jobs),
             step_s=jobs[0].step_s if jobs else 60,
             hours=hours,
