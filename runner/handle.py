@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -13,6 +14,7 @@ from runner.broker.reading import Reader, answers, readable
 from runner.checks import optional, seconds, text
 from runner.codec import EXPIRED
 from runner.current import ask_blocking, blocking_client, current_client, memory_here
+from runner.enqueue import current_job
 from runner.errors import (
     CodecError,
     JobExpiredError,
@@ -26,7 +28,7 @@ from runner.partitions import in_partitions
 from runner.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runner.broker.keys import Keys
     from runner.broker.reading import Fields
@@ -48,14 +50,15 @@ class JobHandle(Generic[R]):
 
     created: False if `enqueue` found a pending job of the same id, another one with its unique key,
     or its lane without a place (`at_limit="skip"`), and added none; this is the handle of that, or
-    of the lane's last job, then. job: by whose
-    signature `result` reads; without it, the result is plain JSON values.
+    of the lane's last job, then. job: by whose signature `result` reads; without it, the result is
+    plain JSON values. enqueued_ms: when this call was made, Unix ms, if it added the job.
     """
 
     id: str
     queue: str
     created: bool = True
     job: JobDefinition | None = field(default=None, compare=False, repr=False)
+    enqueued_ms: int | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, request: Enqueue, created: bool, job: JobDefinition | None) -> JobHandle[R]:  # noqa: FBT001 -- an answer
@@ -68,7 +71,23 @@ class JobHandle(Generic[R]):
         fields = handle.__dict__
         fields["id"], fields["queue"] = request.job_id, request.queue
         fields["created"], fields["job"] = created, job
+        fields["enqueued_ms"] = request.enqueued_ms if created else None
         return handle
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """
+        Let what is enqueued within follow from this job, as if the job had enqueued it.
+
+        So the page of its run, and the trace, lead on to that. Of a job that `enqueue` found, and
+        did not add, nothing follows: when it was enqueued is not known here.
+        """
+        by = None if self.enqueued_ms is None else (self.id, self.enqueued_ms)
+        token = current_job.set(by)
+        try:
+            yield
+        finally:
+            current_job.reset(token)
 
     async def state(self) -> JobState:
         """

@@ -120,6 +120,22 @@ def _tree(graph: RunGraph) -> list[tuple[int, str, str]]:
     return [(one.depth, one.job_id, str(one.state)) for one in graph.jobs]
 
 
+async def test_what_a_caller_says_follows_from_a_job_is_part_of_its_run(
+    redis: QueueClient, redis_url: str
+) -> None:
+    """A flow, too; and what is enqueued afterwards is not."""
+    async with working(redis_url, *JOBS):
+        first = await add.enqueue(1, 2)
+        with first.followed():
+            flow = Flow()
+            flow.add(add.call(3, 4))
+            run = await flow.start()
+        await add.enqueue(5, 6)
+        await eventually(lambda: _have_ended(redis, 3))
+    graph = await _graph(redis, first.id)
+    assert [one.job_id for one in graph.jobs] == [first.id, f"{run.id}:1"]
+
+
 async def test_run_is_the_same_from_each_of_its_jobs(redis: QueueClient, redis_url: str) -> None:
     """While it goes on and after: who led to whom, how long each ran, and what the whole awaits."""
     async with working(redis_url, *JOBS):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jobs.commands.host import Workplace
-    from runner import BatchProgress
+    from runner import BatchProgress, JobHandle
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,14 @@ class Reports:
     """
     Makes the reports of channels whose analysis and advice are there.
 
-    batches: what has been made of each channel before. compares: whether there are channels enough
-    to compare. tell: shows a person one line.
+    batches: what has been made of each channel before. firsts: with which job that began.
+    compares: whether there are channels enough to compare. tell: shows a person one line.
     """
 
     place: Workplace
     queues: Sequence[str]
     batches: Mapping[str, Batch]
+    firsts: Mapping[str, JobHandle[str]]
     compares: bool
     tell: Callable[[str], None]
     stop: asyncio.Event
@@ -66,5 +67,6 @@ class Reports:
         if not runs or runs[0].recommended_at is None:
             return None
         flow_id = f"{self.batches[channel_id].id}:report"
-        await report_flow(runs[0].id, flow_id, advise=False).start()
+        with self.firsts[channel_id].followed():
+            await report_flow(runs[0].id, flow_id, advise=False).start()
         return Batch(id=flow_id)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs import run_analytics, sync_channel
 from jobs.commands.run.first import ReadFirst, to_read_first
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jobs.commands.host import Workplace
     from jobs.commands.run.progress import Display, RunProgress
     from jobs.commands.run.source_list import FoundChannel
-    from runner import Fleet
+    from runner import Fleet, JobHandle
 
 _LOOK_EVERY_S = 0.1
 
@@ -102,10 +102,11 @@ class ChannelRun:
         batches = {one: Batch() for one in self.channels if one not in first.died}
         known = set(first.channels)
         # Concurrently, so that they share round trips to Redis.
-        await asyncio.gather(
+        handles = await asyncio.gather(
             *(self._enqueue(one, batch, is_read=one in known) for one, batch in batches.items())
         )
-        then = await self._reports(batches) if self.reports else None
+        firsts = dict(zip(batches, handles, strict=True))
+        then = await self._reports(batches, firsts) if self.reports else None
         follower = Follower(redis, batches, first.queues, len(first.died), then)
         if not await self._followed(follower.follow(self._stop), display, follower):
             return
@@ -119,10 +120,12 @@ class ChannelRun:
             for queue, job_id in await batch.dead_jobs(redis) if progress.dead else ():
                 await self._note(channel_id, queue, job_id)
 
-    async def _reports(self, batches: Mapping[str, Batch]) -> Reports:
+    async def _reports(
+        self, batches: Mapping[str, Batch], firsts: Mapping[str, JobHandle[Any]]
+    ) -> Reports:
         known = await self.place.get(Services).store.channels.all()
         compares = len(known) >= FEWEST_CHANNELS
-        return Reports(self.place, self.queues, batches, compares, self.tell, self._stop)
+        return Reports(self.place, self.queues, batches, firsts, compares, self.tell, self._stop)
 
     async def _read_first(self, first: ReadFirst, display: Display) -> bool:
         """Read some, and measure by them; False if the run ends there."""
@@ -148,14 +151,13 @@ class ChannelRun:
             self.lost = "Redis no longer has the jobs of this run: was it flushed? Run again"
         return not of.is_lost
 
-    async def _enqueue(self, channel_id: str, batch: Batch, *, is_read: bool) -> None:
+    async def _enqueue(self, channel_id: str, batch: Batch, *, is_read: bool) -> JobHandle[Any]:
         with batch.joined():
             if is_read:
-                await run_analytics.enqueue(channel_id=channel_id, report=False)
-            else:
-                # Ours, whatever else waits: another call could take a unique one out of our batch.
-                sync = sync_channel.options(unique=False)
-                await sync.enqueue(channel_id=channel_id, report=False)
+                return await run_analytics.enqueue(channel_id=channel_id, report=False)
+            # Ours, whatever else waits: another call could take a unique one out of our batch.
+            sync = sync_channel.options(unique=False)
+            return await sync.enqueue(channel_id=channel_id, report=False)
 
     async def _finish_former_runs(self) -> None:
         """An interrupted run has left jobs in our queues that are not in our batches."""
