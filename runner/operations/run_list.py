@@ -121,12 +121,12 @@ async def latest(
     )
     read = [*(await read_members(redis, [*chain(*found)], catalog)).values()]
     together: dict[tuple[str, str], list[ReadJob]] = {}
+    led_on = {one.trace for one in read}
     for one in read:
-        batch_id = one.job.batch_id or ""
-        place = (
-            ("", batch_id) if batch_id and not one.trace else (one.trace or one.begins or "", "")
-        )
-        together.setdefault(place, []).append(one)
+        trace, batch_id = one.trace or one.begins or "", one.job.batch_id or ""
+        # One of a batch that led to others begins a run of its own.
+        is_of_batch = batch_id and not one.trace and trace not in led_on
+        together.setdefault(("", batch_id) if is_of_batch else (trace, ""), []).append(one)
     names = {one.batch_id: one.name for one in page.rows}
     rows = [
         _summary(place, some, now, names.get(place[1]) or "")

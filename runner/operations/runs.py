@@ -360,6 +360,9 @@ class Runs:
         await search.look(self._redis, self._queues, for_s=for_s)
         read = await read_members(self._redis, [*search.members], self._catalog)
         found = {place: one for place, one in read.items() if key.has(one)}
+        # What a job of a batch has led to, as far as its batch is named after this one.
+        begun = {one.begins for one in found.values()} - {None}
+        found |= {place: one for place, one in read.items() if one.trace in begun}
         jobs = placed([*found.values()], nodes)
         name = (view.name if view else "") or next((one.name for one in jobs if one.name), "")
         begins = [one.due_at for one in jobs if one.due_at]

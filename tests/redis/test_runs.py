@@ -123,17 +123,20 @@ def _tree(graph: RunGraph) -> list[tuple[int, str, str]]:
 async def test_what_a_caller_says_follows_from_a_job_is_part_of_its_run(
     redis: QueueClient, redis_url: str
 ) -> None:
-    """A flow, too; and what is enqueued afterwards is not."""
+    """Also where the job is of a batch, after which a flow is named; what comes apart is not."""
     async with working(redis_url, *JOBS):
-        first = await add.enqueue(1, 2)
+        async with Batch() as batch:
+            first = await add.enqueue(1, 2)
         with first.followed():
-            flow = Flow()
+            flow = Flow(id=f"{batch.id}:more")
             flow.add(add.call(3, 4))
-            run = await flow.start()
+            await flow.start()
         await add.enqueue(5, 6)
         await eventually(lambda: _have_ended(redis, 3))
     graph = await _graph(redis, first.id)
-    assert [one.job_id for one in graph.jobs] == [first.id, f"{run.id}:1"]
+    assert [one.job_id for one in graph.jobs] == [first.id, f"{batch.id}:more:1"]
+    page = await latest(redis, [QUEUE], CATALOG)
+    assert [(one.name, one.jobs, one.is_whole) for one in page.rows] == [("add", 2, True)]
 
 
 async def test_run_is_the_same_from_each_of_its_jobs(redis: QueueClient, redis_url: str) -> None:
