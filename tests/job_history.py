@@ -99,6 +99,8 @@ class JobModel:
     """What it left behind as it ended."""
     kept_until_ms: float = 0.0
     """Until when Redis keeps that."""
+    is_ahead: bool = False
+    """Whether it has a priority."""
     may_have_made_room: bool = False
     """
     Whether it may have given up its place in its lane, not being due. Until our next claim it
@@ -294,6 +296,7 @@ class JobHistory:
                 self.seen["an id used again"] += 1
                 self.used_again.add(block["id"])
             self._new(block["id"], self._due_of(block), block["body"], block["lane"])
+            self.jobs[block["id"]].is_ahead = bool(block["ahead_ms"])
         elif is_created or block["schedule"]:
             return
         elif known is not None and known.body == block["body"]:
@@ -440,6 +443,8 @@ class JobHistory:
 
     def _goes_back(self, job: JobModel) -> None:
         """It was due when it was claimed, though Redis's clock may have been set back since."""
+        if job.is_ahead and job.due_ms > self._now_ms:
+            job.is_place_known = False  # with a head start it stands in the past all the same
         job.due_ms = min(job.due_ms, self._now_ms)
 
     def _charge(self, job: JobModel, spent: int, kind: str) -> None:

@@ -200,7 +200,7 @@ IN_LUA: dict[str, InLua] = {
         "enqueue settle", "local is_due = due <= now", "local is_due = true"
     ),
     "told-the-time-ahead": InLua(
-        "claim", "math.min(now, due_of_score(tonumber(scores[i]), text))", "tonumber(scores[i])"
+        "claim", "local due = due_of_score(score, text)", "local due = score"
     ),
     "head-start-left-behind": InLua(
         "settle", "redis.call('HDEL', queue .. ':ahead', unpack(over))", "local _ = over"

@@ -30,6 +30,18 @@ local function put_ahead(queue, id, due, ms)
   redis.call('HSET', queue .. ':ahead', id, string.format('%.0f|%.4f', ms, due))
 end
 
+-- When a job was due that is claimed from this score, and its score from then on. If Redis's clock was set back since it
+-- was due, it is due now.
+local function was_due(queue, id, score, text, now)
+  local due = due_of_score(score, text)
+  if due > now then
+    local ms = read_ahead(text)
+    due, score = now, math.max(0, now - ms)
+    redis.call('HSET', queue .. ':ahead', id, string.format('%.0f|%.4f', ms, due))
+  end
+  return string.format('%.4f', due), string.format('%.4f', score)
+end
+
 -- A job stands in its queue since now, due then, or has got this due time there.
 local function go_ahead(queue, id, due, now)
   local text = uses_ahead(queue) and redis.call('HGET', queue .. ':ahead', id)

@@ -200,6 +200,15 @@ if #ids > 0 then
   local fence = string.format('%.0f', math.max(last + 1, tonumber(time[1]) * 1000000 + tonumber(time[2])))
   redis.call('SET', base .. 'fence', fence)
   reply[1 + REPLY.fence] = fence
+  local rare = { base .. 'abort', queue .. ':crashes', queue .. ':paced', queue .. ':dropped', queue .. ':ahead' }
+  local has_rare, dues = redis.call('EXISTS', unpack(rare)) > 0, {}
+  if has_rare and uses_ahead(queue) then
+    for i, text in ipairs(redis.call('HMGET', queue .. ':ahead', unpack(ids))) do
+      if text then
+        dues[i], scores[i] = was_due(queue, ids[i], tonumber(scores[i]), text, now)
+      end
+    end
+  end
   local retry_keys, entries, tokens = {}, {}, {}
   -- By then the key set below has certainly expired.
   local until_ms = string.format('%.0f', now + lease + 2)
@@ -227,14 +236,7 @@ if #ids > 0 then
   end
   local spent = redis.call('MGET', unpack(retry_keys))
   local aborting, crashed, dropped = false, false, {}
-  local rare = { base .. 'abort', queue .. ':crashes', queue .. ':paced', queue .. ':dropped', queue .. ':ahead' }
-  if redis.call('EXISTS', unpack(rare)) > 0 then
-    if uses_ahead(queue) then
-      for i, text in ipairs(redis.call('HMGET', queue .. ':ahead', unpack(ids))) do
-        -- Redis's clock may have been set back since it was due.
-        scores[i] = text and string.format('%.4f', math.min(now, due_of_score(tonumber(scores[i]), text))) or scores[i]
-      end
-    end
+  if has_rare then
     if uses_paces(queue) then
       open_lanes()
       start_paced(queue, ids, now)
@@ -245,7 +247,7 @@ if #ids > 0 then
   end
   for i, id in ipairs(ids) do
     local at = 1 + REPLY.size + (i - 1) * CLAIMED.size
-    reply[at + CLAIMED.id], reply[at + CLAIMED.body], reply[at + CLAIMED.due_ms] = id, bodies[i], scores[i]
+    reply[at + CLAIMED.id], reply[at + CLAIMED.body], reply[at + CLAIMED.due_ms] = id, bodies[i], dues[i] or scores[i]
     local before = ''
     if owners[i] and is_own(owners[i]) then
       before = string.match(owners[i], '^[^|]*')
