@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runner.secret import Secret
     from runner.states import JobState
     from runner.unique import Unique
+    from runner.worker.pool import SlotPool
     from runner.worker_settings import WorkerSettings
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Rate",
     "Retry",
     "Secret",
+    "SlotPool",
     "Unique",
     "Worker",
     "WorkerSettings",
@@ -102,6 +104,7 @@ _MODULES = {
     "Rate": "lanes",
     "Retry": "retry",
     "Secret": "secret",
+    "SlotPool": "worker.pool",
     "Unique": "unique",
     "Worker": "on_arq.worker",
     "WorkerSettings": "worker_settings",

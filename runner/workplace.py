@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runner.offload import Offloader
     from runner.operations.session import OperatorSession
     from runner.parts import Parts
-    from runner.processes.fleet import Fleet
+    from runner.processes.fleet import Fleet, PoolPlan
     from runner.processes.health import HealthCheck
     from runner.web.dashboard import Dashboard
 
@@ -82,15 +82,17 @@ class Opened:
         own = [one for one in self.app.workers if name in own_names(one)]
         return max((float(getattr(one, name)) for one in own), default=set_here)
 
-    def fleet(self, queues: Sequence[str]) -> Fleet:
+    def fleet(self, queues: Sequence[str], pool: PoolPlan | None = None) -> Fleet:
         """
         One worker for each of *queues*; they share services and processes for offloaded work.
 
-        With a queue, those of its former partitions are worked, too.
+        With a queue, those of its former partitions are worked, too. pool: how they share slots;
+        None: each has its own.
         """
         from runner.broker.keys import whole_queue
         from runner.parts import configured, with_own_resources
         from runner.processes.fleet import Fleet
+        from runner.slot_shares import given_by
         from runner.worker_settings import inherited
 
         @asynccontextmanager
@@ -104,9 +106,12 @@ class Opened:
             for name in self.former
             if (whole := whole_queue(name)) in queues
         ]
+        idle_poll_s = self.settings.runner.idle_poll_s
+        shares = given_by(pool, chosen, idle_poll_s=idle_poll_s) if pool else {}
         return Fleet(
             [
                 configured(self.app, one).worker(
+                    **shares.get(one.queue, {}),
                     resources=with_own_resources(shared, one),
                     offloader=self.offloader,
                     prepare=inherited(one, "prepare"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from runner.operations.session import OperatorSession
-    from runner.processes.fleet import Fleet
+    from runner.processes.fleet import Fleet, PoolPlan
     from runner.processes.health import HealthCheck
     from runner.web.dashboard import Dashboard
 
@@ -38,8 +38,12 @@ class Workplace(Protocol):
         """How long a worker's event loop may be blocked before its process ends, in seconds."""
         ...
 
-    def fleet(self, queues: Sequence[str]) -> Fleet:
-        """One worker for each of *queues*, not yet started; signals are left to the caller."""
+    def fleet(self, queues: Sequence[str], pool: PoolPlan | None = None) -> Fleet:
+        """
+        One worker for each of *queues*, not yet started; signals are left to the caller.
+
+        pool: how they share slots; None: each has its own.
+        """
         ...
 
     def health_checks(self, queues: Sequence[str]) -> Sequence[HealthCheck]:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from runner.commands.host import Host, Workplace
-    from runner.processes.fleet import Fleet
+    from runner.processes.fleet import Fleet, PoolPlan
 
 
 async def serve(
     host: Host,
     queues: Sequence[str],
     *,
+    pool: PoolPlan | None = None,
     health_port: int | None,
     web_port: int | None = None,
     supervisor_line: int | None = None,
@@ -30,8 +31,9 @@ async def serve(
     """
     Work *queues* in this process until SIGINT or SIGTERM; a second signal stops it at once.
 
-    health_port, web_port: where the health pages and the operators' pages are served; None: not at
-    all. supervisor_line: the descriptor of `supervised`, in a child of a supervisor.
+    pool: how they share slots; None: each has its own. health_port, web_port: where the health
+    pages and the operators' pages are served; None: not at all. supervisor_line: the descriptor of
+    `supervised`, in a child of a supervisor.
     """
     async with contextlib.AsyncExitStack() as exits:
         line = None
@@ -44,7 +46,7 @@ async def serve(
             from runner.commands.web import operator_pages
 
             pages |= await exits.enter_async_context(operator_pages(host, place, web_port))
-        fleet = place.fleet(queues)
+        fleet = place.fleet(queues, pool)
         async with fleet.stopped_by_signals(), fleet.guarded(guard), asyncio.TaskGroup() as group:
             beside = group.create_task(
                 _announce(fleet, {**place.places, **pages}) if line is None else line.answer(fleet)
@@ -68,5 +70,4 @@ async def health_pages(
 
 async def _announce(fleet: Fleet, places: Mapping[str, str]) -> None:
     await fleet.ready()
-    slots = ", ".join(f"{w.options.queue} {w.max_jobs}" for w in fleet.workers)
-    print_places(places, f"Working, with jobs at a time: {slots}")
+    print_places(places, f"Working, with jobs at a time: {fleet.slots_in_words}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.commands.pools import chosen_queues, planned, takes_queues
 from runner.commands.run_command import run_service
 from runner.commands.web import DEFAULT_WEB_PORT, free_port
 
@@ -28,9 +29,24 @@ DEFAULT_HEALTH_PORT = 8080
     metavar="PORT",
     help=f"Serve the operators' pages here instead of {DEFAULT_WEB_PORT}; 0 takes a free port.",
 )
+@takes_queues
 @click.pass_obj
-def up(host: Host, health_port: int | None, web_port: int | None) -> None:
-    """Run all workers, the pages and the health pages in one process, until Ctrl-C."""
+def up(
+    host: Host,
+    *,
+    words: tuple[str, ...],
+    slots: int | None,
+    strict: bool,
+    health_port: int | None,
+    web_port: int | None,
+) -> None:
+    """
+    Run all workers, the pages and the health pages in one process, until Ctrl-C.
+
+    With weights, `--slots` or `--strict` they share one pool of slots. Queues that are not named
+    weigh 1, and come last.
+    """
+    from runner.broker.keys import whole_queue
     from runner.commands.serving import serve
 
     host.configure_logs()
@@ -40,4 +56,6 @@ def up(host: Host, health_port: int | None, web_port: int | None) -> None:
     web = next((p for p in (web_port, chosen) if p is not None), None)
     if web is None:
         web = free_port(address, DEFAULT_WEB_PORT)
-    run_service(serve(host, host.queues, health_port=port, web_port=web))
+    found = chosen_queues(host, (*words, *map(whole_queue, host.queues)))
+    pool = planned(words, list(found), slots, strict=strict)
+    run_service(serve(host, host.queues, pool=pool, health_port=port, web_port=web))

@@ -1,4 +1,4 @@
-"""`pipeline worker QUEUE…`: workers for some queues, in one process or several."""
+"""`pipeline worker QUEUE[:WEIGHT]…`: workers for queues, in one process or several."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.commands.completion import named
+from runner.commands.pools import chosen_queues, planned, takes_queues
 from runner.commands.run_command import run_service
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _AFTER_BLOCKED_S = 10.0
 
 
 @click.command
-@click.argument("queues", metavar="QUEUE…", nargs=-1, shell_complete=named("queue"))
+@takes_queues
 @click.option(
     "--processes",
     type=click.IntRange(1),
@@ -49,25 +49,36 @@ _AFTER_BLOCKED_S = 10.0
 def worker(
     host: Host,
     *,
-    queues: tuple[str, ...],
+    words: tuple[str, ...],
+    slots: int | None,
+    strict: bool,
     processes: int,
     memory_limit_mb: int | None,
     health_port: int | None,
     supervised: int | None,
 ) -> None:
-    """Run workers for one or more QUEUEs, until Ctrl-C or SIGTERM."""
-    chosen = _known(host, queues)
+    """
+    Run workers for one or more QUEUEs, until Ctrl-C or SIGTERM.
+
+    Each has the slots of its settings class. With weights, `--slots` or `--strict` they share one
+    pool instead, in each process.
+    """
+    if not words:
+        raise click.UsageError(f"Name one or more queues: {', '.join(host.queues)}.")
+    found = chosen_queues(host, words)
+    pool = planned(words, list(found), slots, strict=strict)
+    chosen = [queue for queues in found.values() for queue in queues]
     host.configure_logs()
     if supervised is not None:
         from runner.commands.serving import serve
 
-        run_service(serve(host, chosen, health_port=None, supervisor_line=supervised))
+        run_service(serve(host, chosen, pool=pool, health_port=None, supervisor_line=supervised))
         return
     port = host.health_address[1] if health_port is None else health_port
     if processes == 1 and memory_limit_mb is None:
         from runner.commands.serving import serve
 
-        run_service(serve(host, chosen, health_port=port))
+        run_service(serve(host, chosen, pool=pool, health_port=port))
     else:
         run_service(_supervise(host, chosen, processes, memory_limit_mb, port))
 
@@ -97,24 +108,3 @@ async def _supervise(
             stop_within_s=place.grace_s + _AFTER_GRACE_S,
             silent_limit_s=place.blocked_limit_s + _AFTER_BLOCKED_S,
         ).run()
-
-
-_OF_ONE_S_OWN = (
-    ", or name your own application: --app MODULE:NAME (`pipeline new FOLDER` writes a small one)"
-)
-
-
-def _known(host: Host, queues: tuple[str, ...]) -> list[str]:
-    known = ", ".join(host.queues)
-    if not queues:
-        raise click.UsageError(f"Name one or more queues: {known}.")
-    from runner.broker.keys import partitions_among
-
-    chosen: dict[str, None] = {}
-    for queue in queues:
-        some = partitions_among(host.queues, queue)
-        if not some:
-            own = "" if host.folder else _OF_ONE_S_OWN
-            raise click.UsageError(f"There is no queue {queue!r}; choose from {known}{own}")
-        chosen.update(dict.fromkeys(some))
-    return list(chosen)

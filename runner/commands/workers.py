@@ -75,7 +75,7 @@ async def _act(host: Host, names: Sequence[str], verb: Verb) -> bool:
 _PROCESSES = (
     Column("process", attrgetter("name"), least=12, color="cyan"),
     Column("version", attrgetter("release"), least=7, spare=True),
-    Column("queues", lambda one: ", ".join(w.queue for w in one.workers), least=16),
+    Column("queues", lambda one: ", ".join(w.label for w in one.workers), least=16),
     Column("busy", lambda one: f"{one.busy}/{one.slots}", right=True),
     Column("memory", lambda one: size(one.rss), right=True),
     Column("loop lag", lambda one: f"{one.lag_ms:.0f} ms", right=True),

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
     from arq.typing import StartupShutdown
 
+    from runner.worker.pool import Share
+
 _log = structlog.get_logger("runner.worker")
 
 _AT_ONCE_S = 0.01
@@ -78,6 +80,8 @@ class Worker(BaseWorker):
 
     Takes arq's options, and ours as `runner`. Jobs made by `@job` have retries and the dead set;
     plain arq functions keep arq's semantics. Both run through the middleware.
+
+    share: its part in a `SlotPool`, in place of slots of its own.
     """
 
     engine: Engine
@@ -88,6 +92,7 @@ class Worker(BaseWorker):
         functions: Sequence[Any] = (),
         *,
         runner: WorkerOptions | None = None,
+        share: Share | None = None,
         handle_signals: bool = True,
         **arq_options: Any,
     ) -> None:
@@ -107,6 +112,9 @@ class Worker(BaseWorker):
             super().__init__(functions, handle_signals=False, **arq_options)
         self._takes_signals = handle_signals
         self._zone = self.timezone if arq_options.get("timezone") is not None else None
+        if share is not None:
+            self.max_jobs = share.count
+        self.share = share
         self.options = self._with_arqs(runner or self._options_of_arq())
         self.outage = Outage(self.id)
         self._cron: CronClock | None = None
@@ -336,6 +344,7 @@ class Worker(BaseWorker):
             queue_key=self.queue_name,
             health_key=self.health_check_key,
             burst=Burst(int(self.max_burst_jobs)) if self.burst else None,
+            share=self.share,
             heeds_aborts=self.allow_abort_jobs,
             write_plain=result_writer(self.job_serializer),
             tasks=self.tasks,
@@ -448,6 +457,8 @@ class Worker(BaseWorker):
     @property
     def is_at_rest(self) -> bool:
         """Whether the worker has claimed what it can, and waits for work or for a free slot."""
+        if self.share is not None and self.share.pool.free <= 0:
+            return True
         return self._life.rest.until > 0 or len(self.tasks) >= self.max_jobs
 
     def quiet(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from runner.operations.jobs import list_jobs
 from runner.operations.moves import known_jobs
-from runner.operations.processes import workers_of
+from runner.operations.processes import slots_of, workers_of
 from runner.operations.queues import queue
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def foresee(
     return Foresight(
         examples=[rows[place] for place in places],
         ready=sum(one.ready or 0 for one in counted),
-        slots=sum(one.slots for one in workers),
+        slots=slots_of(workers),
         workers=len(workers),
         known=await known_jobs(redis, queues),
         names=frozenset(row.name for row in rows if row.name),

@@ -16,7 +16,7 @@ from runner.operations.verbs import ACTIVE, PROCESS_VERBS, QUIET, job_verbs, off
 from runner.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from redis.asyncio import Redis
 
@@ -55,6 +55,28 @@ class RunningJob:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolShare:
+    """
+    A worker's share in the slots that several queues share in one process.
+
+    Attributes:
+        number: Which pool of the process it is.
+        slots: Jobs that run at a time, of all its queues together.
+        busy: Jobs of all its queues that run now.
+        strict: Whether a free slot goes to the first queue that has work.
+        place: Where the queue stands in the order, from 1.
+        weight: Its weight; it does not count in a strict pool.
+    """
+
+    number: int
+    slots: int
+    busy: int
+    strict: bool
+    place: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerView:
     """
     One queue's worker in a process.
@@ -64,6 +86,7 @@ class WorkerView:
         queue: Queue of the worker.
         slots: Jobs that it runs at a time, at most.
         busy: Jobs that it runs now.
+        pool: Its share in the slots of several queues; null if it has slots of its own.
         jobs: Names of the jobs that it knows.
         started_at: When it started.
         beat_at: Time of its last heartbeat.
@@ -83,6 +106,7 @@ class WorkerView:
     queue: str
     slots: int
     busy: int
+    pool: PoolShare | None
     jobs: tuple[str, ...]
     started_at: datetime | None
     beat_at: datetime | None
@@ -96,6 +120,18 @@ class WorkerView:
     dead_max_age_s: float | None
     running: tuple[RunningJob, ...]
     unreadable: str = ""
+
+    @property
+    def free(self) -> int:
+        """How many more jobs it might run now."""
+        own = self.slots - self.busy
+        return max(0, own if self.pool is None else min(own, self.pool.slots - self.pool.busy))
+
+    @property
+    def label(self) -> str:
+        """Its queue, as it was named to `pipeline worker`."""
+        weighs = self.pool is not None and not self.pool.strict
+        return f"{self.queue}:{self.pool.weight:g}" if weighs and self.pool else self.queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +161,7 @@ class Process:
     @property
     def slots(self) -> int:
         """Jobs that it runs at a time, at most."""
-        return sum(worker.slots for worker in self.workers)
+        return slots_of(self.workers)
 
     @property
     def busy(self) -> int:
@@ -172,6 +208,18 @@ class Process:
         """The attempts that it runs, the longest first."""
         found = [job for worker in self.workers for job in worker.running]
         return sorted(found, key=lambda job: job.started_at or NEVER)
+
+
+def slots_of(workers: Iterable[WorkerView]) -> int:
+    """Return how many jobs they run at a time together: a pool counts once."""
+    pools = {}
+    own = 0
+    for one in workers:
+        if one.pool is None:
+            own += one.slots
+        else:
+            pools[one.worker_id.rpartition(":")[0], one.pool.number] = one.pool.slots
+    return own + sum(pools.values())
 
 
 _MOST_WORKERS = 2_000
@@ -241,6 +289,7 @@ def _heartbeat(
         queue=queue,
         slots=fields.whole("slots") or 0,
         busy=fields.whole("busy") or 0,
+        pool=_pool(fields.inner("pool")),
         jobs=fields.texts("jobs"),
         started_at=fields.stamp("started_at"),
         beat_at=fields.moment("beat_ms"),
@@ -268,6 +317,19 @@ def _running(job: Fields, queue: str, worker_id: str) -> RunningJob:
         started_at=job.moment("started_ms"),
         progress=_progress(job.inner("progress")),
         lines=job.texts("log"),
+    )
+
+
+def _pool(share: Fields | None) -> PoolShare | None:
+    if share is None:
+        return None
+    return PoolShare(
+        number=share.whole("number") or 0,
+        slots=share.whole("slots") or 0,
+        busy=share.whole("busy") or 0,
+        strict=share.flag("strict"),
+        place=share.whole("place") or 0,
+        weight=share.number("weight") or 0.0,
     )
 
 

@@ -21,7 +21,7 @@ from runner.codec import EXPIRED
 from runner.errors import ConfigurationError
 from runner.operations.batches import batch, flow_nodes
 from runner.operations.job import find_queue, job
-from runner.operations.processes import workers_of
+from runner.operations.processes import slots_of, workers_of
 from runner.operations.queues import paused_by
 from runner.states import JobState
 from runner.wording import DROPPED, counted, now, span
@@ -443,24 +443,35 @@ def _in_line(view: JobView, able: Sequence[WorkerView], rank: int | None) -> Why
         )
     come = "comes" if rank == 1 else "come"
     before = f" {counted(rank, 'job')} {come} before it." if rank else " It is next in line."
-    slots, busy = sum(w.slots for w in taking), sum(w.busy for w in taking)
-    if busy >= slots:
+    slots, free = slots_of(taking), sum(w.free for w in taking)
+    if not free:
         starts = [j.started_at for w in taking for j in w.running if j.started_at is not None]
         since = max(starts, default=None)
         for_long = "" if since is None else f" since {_at(since)}"
         return Why(
             Cause.SLOTS_BUSY,
-            f"All {slots} slots of {len(taking)} workers are busy{for_long}.{before}",
+            f"All {slots} slots of {len(taking)} workers are busy{for_long}{_with_whom(taking)}."
+            f"{before}",
             remedy="Add workers or slots, or wait.",
             since=since,
             ahead=rank,
         )
     return Why(
         Cause.ABOUT_TO_RUN,
-        f"It is due, and {slots - busy} of {slots} slots are free: a worker is about to claim it."
-        f"{before}",
+        f"It is due, and {min(free, slots)} of {slots} slots are free: a worker is about to claim "
+        f"it.{before}",
         ahead=rank,
     )
+
+
+def _with_whom(taking: Sequence[WorkerView]) -> str:
+    """Say that other queues may have the slots."""
+    pools = [worker.pool for worker in taking if worker.pool is not None]
+    if not pools:
+        return ""
+    if not pools[0].strict:
+        return f"; other queues share them, this one with the weight {pools[0].weight:g}"
+    return "; queues that come before it get them first" if pools[0].place > 1 else ""
 
 
 def _at(when: datetime | None) -> str:

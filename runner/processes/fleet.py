@@ -5,18 +5,33 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from runner.on_arq.worker import Worker
     from runner.worker.guard import Guard
 
 _log = structlog.get_logger("runner.fleet")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """
+    How the queues of one process share their slots.
+
+    weights: by the queues' names, in the order that *strict* goes by. slots: of all together; None:
+    as many as their settings classes have.
+    """
+
+    weights: Mapping[str, float]
+    slots: int | None = None
+    strict: bool = False
 
 
 class Fleet:
@@ -52,6 +67,22 @@ class Fleet:
         """Stop all workers gracefully, or *at_once*."""
         for worker in self.workers:
             worker.stop(at_once=at_once)
+
+    @property
+    def slots_in_words(self) -> str:
+        """How many jobs run at a time, and of which queues."""
+        own = [f"{one.options.queue} {one.max_jobs}" for one in self.workers if not one.share]
+        pooled = [(one.share, one.options.queue) for one in self.workers if one.share]
+        pooled.sort(key=lambda one: one[0].place)
+        for pool in {share.pool: None for share, _ in pooled}:
+            queues = [
+                queue if pool.strict else f"{queue}:{share.weight:g}"
+                for share, queue in pooled
+                if share.pool is pool
+            ]
+            how = "in this order" if pool.strict else "by weight"
+            own.append(f"{pool.slots} of one pool, {how}: {', '.join(queues)}")
+        return ", ".join(own)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Fleet]:

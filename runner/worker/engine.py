@@ -31,6 +31,7 @@ from runner.worker.heartbeat import Heartbeat
 from runner.worker.held import held_by
 from runner.worker.lease import LeaseKeeper
 from runner.worker.parked import ParkedHere
+from runner.worker.pool import OwnSlots, Share
 from runner.worker.prefetch import Prefetched
 from runner.worker.room import Room
 from runner.worker.settle import Settler
@@ -63,16 +64,18 @@ class Setup:
     What one engine works with.
 
     worker_id: unique in the fleet. health_key: where `arq --check` looks. burst: None for a worker
-    that stays. heeds_aborts: whether an abort stops a running job. write_plain: writes the results
-    of plain arq functions. tasks: the running tasks by job id, kept up to date for arq's users.
-    on_beat: called with the line that `arq --check` reads. on_waited: called when a stopping worker
-    has waited for its running jobs.
+    that stays. share: its part in a pool of slots; None: it has slots of its own. heeds_aborts:
+    whether an abort stops a running job. write_plain: writes the results of plain arq functions.
+    tasks: the running tasks by job id, kept up to date for arq's users. on_beat: called with the
+    line that `arq --check` reads. on_waited: called when a stopping worker has waited for its
+    running jobs.
     """
 
     worker_id: str
     queue_key: str
     health_key: str
     burst: Burst | None = None
+    share: Share | None = None
     heeds_aborts: bool = True
     write_plain: ResultWriter | None = None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -144,6 +147,7 @@ class Engine:
             leases=self.leases,
             settler=self.settler,
             counts=self._counts,
+            places=self._setup.share or OwnSlots(self._options.concurrency),
             room=self.room,
             tasks=self._setup.tasks,
             heeds_aborts=self._setup.heeds_aborts,

@@ -102,6 +102,7 @@ class Fetcher:
         self._wake = wake
         self._prefetched = prefetched
         self._slots = slots
+        self._places = slots.places
         self._settler = settler
         self._counts = counts
         self._room = room
@@ -114,6 +115,12 @@ class Fetcher:
 
     async def run(self) -> None:
         """Claim and start jobs until asked to stop or, in a burst, until it has ended."""
+        try:
+            await self._run()
+        finally:
+            self._places.rest()
+
+    async def _run(self) -> None:
         while not self._life.stopping.is_set():
             if self._has_run_its_burst():
                 return
@@ -167,26 +174,31 @@ class Fetcher:
     async def _free_slots(self) -> int:
         """Return how many jobs may be claimed now; 0 after waiting for that to change."""
         if self._life.is_quiet:
+            self._places.rest()
             await self._life.may_claim.wait()
             return 0
-        free = min(self._may_start(), self._left_of_burst(), _MOST_CLAIMED_AT_ONCE)
+        free = 0
+        if self._may_start():
+            free = self._places.reserve(min(self._left_of_burst(), _MOST_CLAIMED_AT_ONCE))
         if free <= 0:
             self._life.changed.clear()
             await self._life.changed.wait()
         return free
 
-    def _may_start(self) -> int:
-        """Return how many slots are free; 0 while too many outcomes wait for Redis."""
+    def _may_start(self) -> bool:
+        """Whether jobs may start in free slots; not while too many outcomes wait for Redis."""
         if self._settler.pending > _UNSETTLED_PER_SLOT * self._slots.count:
-            return 0
+            self._places.hold()
+            return False
         if not self._room.may_start(self._life):
-            return 0
-        return self._slots.count - self._slots.busy
+            self._places.withdraw()
+            return False
+        return True
 
     # ------------------------------------------------------------------ prefetching
 
     def _is_fast(self) -> bool:
-        return self._pace.is_fast(self._slots.freed, self._slots.count, self._loop.time())
+        return self._pace.is_fast(self._slots.freed, self._places.most, self._loop.time())
 
     async def _prefetch(self) -> None:
         """Claim the next jobs before slots become free, while jobs end fast and more wait."""
@@ -202,6 +214,7 @@ class Fetcher:
                     await self.give_back()
                 self._start_waiting()
                 if asking is None and more and (count := self._count_to_prefetch()):
+                    self._places.ask_ahead()
                     asking = self._loop.create_task(self._claim_ahead(count))
                     asking.add_done_callback(lambda _: changed.set())
                 if asking is None and not self._prefetched:
@@ -211,6 +224,7 @@ class Fetcher:
         finally:
             if asking is not None:
                 await cancel_all((asking,))
+                self._places.withdraw()
 
     def _is_held_back(self) -> bool:
         """Whether no job may start: the queue is paused, or the worker is quiet or stopping."""
@@ -218,13 +232,15 @@ class Fetcher:
         return self._claimer.is_paused or life.is_quiet or life.stopping.is_set()
 
     def _start_waiting(self) -> None:
-        if not self._is_held_back():
-            for claim in self._prefetched.take(max(0, self._may_start())):
+        if not self._is_held_back() and self._may_start():
+            free = self._places.may_start(len(self._prefetched))
+            for claim in self._prefetched.take(max(0, free)):
                 self._slots.start(claim)
+        self._places.give_back()
 
     def _count_to_prefetch(self) -> int:
         """Return how many to claim; not 0 only when half of the last batch is used up."""
-        slots, waiting = self._slots.count, len(self._prefetched)
+        slots, waiting = self._places.most, len(self._prefetched)
         room = max(slots, self._pace.ending_soon)
         if self._is_held_back() or waiting > room // 2 or not self._is_fast():
             return 0
@@ -236,12 +252,16 @@ class Fetcher:
 
     async def _claim_ahead(self, count: int) -> bool:
         """Claim *count* jobs that wait for slots; return whether there may be more."""
-        claims = await self._claim(count, "")
+        try:
+            claims = await self._claim(count, "")
+        finally:
+            self._places.answered(len(self._prefetched))
         return len(claims) == count or self._claimer.has_more
 
     async def give_back(self) -> None:
         """Give back the jobs that wait for a slot, as if they had not been claimed."""
         self._pace.forget()
+        self._places.withdraw()
         if claims := self._prefetched.leave():
             # More may arrive meanwhile; they wait their own time.
             await self._settler.unclaim(claims)
@@ -356,6 +376,7 @@ class Fetcher:
     async def _wait_for_work(self) -> None:
         """Wait until a job is enqueued or comes due, arq's poll delay has passed, or a stop."""
         self._pace.forget()
+        self._places.rest()
         rest, longest_s = self._life.rest, _LONGEST_REST_S
         if self._claimer.suspects_wait:
             # Whether this worker may run them changes with what else its process runs.

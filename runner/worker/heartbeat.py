@@ -190,6 +190,7 @@ class Heartbeat:
                 self._life.stop()
 
     def _describe(self) -> dict[str, Any]:
+        pool = self._slots.places.describe()
         return {
             "id": self._worker_id,
             "queue": self._options.queue,
@@ -197,6 +198,7 @@ class Heartbeat:
             "pid": machine.this().pid,
             "slots": self._slots.count,
             "busy": self._slots.running_count,
+            **({"pool": pool} if pool else {}),
             "started_at": self._started_at,
             "complete": self._counts.complete,
             "retried": self._counts.retried,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from runner.worker.counts import JobCounts
     from runner.worker.lease import LeaseKeeper
     from runner.worker.life import Life
+    from runner.worker.pool import OwnSlots
     from runner.worker.room import Room
     from runner.worker.settle import Settler
 
@@ -46,8 +47,8 @@ class Slots:
     """
     The jobs that one worker holds.
 
-    room: is told when nothing is held any more. tasks: the running tasks by job id. heeds_aborts:
-    whether an abort stops a running job.
+    places: the slots, its own ones or a share of a pool. room: is told when nothing is held any
+    more. tasks: the running tasks by job id. heeds_aborts: whether an abort stops a running job.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Slots:
         leases: LeaseKeeper,
         settler: Settler,
         counts: JobCounts,
+        places: OwnSlots,
         room: Room,
         tasks: dict[str, asyncio.Task[None]],
         heeds_aborts: bool,
@@ -79,14 +81,13 @@ class Slots:
         self._heeds_aborts = heeds_aborts
         self._clock = redis_clock
         self._loop = asyncio.get_running_loop()
-        self.count = options.concurrency
+        self.places = places
+        places.open(life.changed.set)
         self.held: dict[Held, None] = {}
         """In the order of their starts: what is sent to Redis has an order that can be repeated."""
         self.newest: dict[bytes, Held] = {}
         """The newest claim of each job: a job may run again before its last outcome is settled."""
         self._start_within_s = options.lease_s / 2
-        self.busy = 0
-        """Slots taken: by jobs whose coroutine has neither ended nor been left behind."""
         self.freed = 0
         """Slots freed so far."""
         self.afterwards: set[asyncio.Task[None]] = set()
@@ -100,8 +101,18 @@ class Slots:
         held = Held(claim, self._clock.ms_at(now), now)
         self.held[held] = None
         self.newest[claim.key] = held
-        self.busy += 1
+        self.places.start()
         held.task = self._tasks[claim.job_id] = asyncio.Task(self._run(held), loop=self._loop)
+
+    @property
+    def count(self) -> int:
+        """How many jobs the worker runs at a time, at most."""
+        return self.places.count
+
+    @property
+    def busy(self) -> int:
+        """Slots taken: by jobs whose coroutine has neither ended nor been left behind."""
+        return self.places.busy
 
     @property
     def running_count(self) -> int:
@@ -151,7 +162,7 @@ class Slots:
     def _free_slot_of(self, held: Held) -> None:
         if held.is_left_behind:
             return
-        self.busy -= 1
+        self.places.end(held.started)
         self.freed += 1
         self._life.changed.set()
         if self._tasks.get(held.claim.job_id) is held.task:
