@@ -85,7 +85,11 @@ _OF_RUNNER: Final = {
             "List the lanes of jobs, and pause one, resume it, or give it another limit.",
         ),
         ("why", "why:why", "Say why the job JOB_ID is not running yet, and what to do about it."),
-        ("runs", "runs:runs", "List the latest runs: jobs, and what they led to."),
+        (
+            "runs",
+            "runs:runs",
+            "List the latest runs, the last one first: jobs, and what they led to.",
+        ),
         (
             "run-of",
             "run_of:run_of",
