@@ -203,13 +203,13 @@ def test_running_job_shows_its_progress_and_is_aborted(
 def test_paused_queue_says_why_its_job_waits(page: Page, site: Site) -> None:
     """A queue is paused on its page, the job's page explains it, and the queue is resumed."""
     page.goto("/queues/default")
-    page.get_by_role("button", name="Pause").click()
+    page.locator("#does").get_by_role("button", name="Pause").click()
     expect(page.get_by_text("default is paused")).to_be_visible()
     handle = site.do(sync_channel.enqueue("UC1"))
     page.goto(f"/jobs/default/{handle.id}")
     expect(page.get_by_text("was paused by local")).to_be_visible()
     page.goto("/queues/default")
-    page.get_by_role("button", name="Resume").click()
+    page.locator("#does").get_by_role("button", name="Resume").click()
     expect(page.get_by_text("default goes on")).to_be_visible()
     page.goto(f"/jobs/default/{handle.id}")
     expect(page.locator("#state")).to_have_text("running")

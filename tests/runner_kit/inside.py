@@ -127,7 +127,7 @@ def note_rests(one: Worker) -> list[float]:
 
 def set_slots(one: Worker, count: int) -> None:
     """Let *one* run *count* jobs at a time from now on."""
-    _engine(one).slots.count = count
+    _engine(one).slots.places.count = count
     _engine(one)._life.changed.set()
 
 
