@@ -224,7 +224,7 @@ def test_worker_that_waits_for_redis_to_answer_is_stopped_at_once(
             "pipeline", "worker", "default", REDIS_URL=own_redis_server.url, **FAST
         ) as running:
             _until_it_has_a_child(running)
-            ended = running.end(number, limit_s=8.0)
+            ended = running.end(number, limit_s=20.0)
     finally:
         own_redis_server.resume()
     assert (ended.status, ended.messages) == (0, ["pipeline: stopped while it started"])
