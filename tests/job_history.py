@@ -550,6 +550,8 @@ class JobHistory:
         elif action == "bury" and found == "waiting":
             self._die(job, "buried")
         elif action == "delete" or (action == "abort" and found == "waiting"):
+            if action == "abort":
+                job.result, job.kept_until_ms = job.body, self._now_ms + float(head["keep_ms"])
             self.end(job, action)
             job.is_dead = False
 

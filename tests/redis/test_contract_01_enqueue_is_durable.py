@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runner import Context, JobState, connect, disconnect, job
+from runner.admin import Admin
 from runner.codec import decode_job
 from runner.current import current_client
 from runner.errors import ArgumentsError, CodecError, ConfigurationError, EnqueueError
@@ -159,6 +160,20 @@ async def test_enqueue_repeated_after_its_job_has_run_does_not_run_it_twice(
 
     assert len(ran) == 1
     assert await redis.zcard(QUEUE) == 0
+
+
+async def test_enqueue_repeated_after_its_job_was_aborted_adds_none(redis: QueueClient) -> None:
+    """The answer was lost, and the job was aborted before it started."""
+
+    async def abort() -> None:
+        await Admin(redis).abort("default", "tidy:1")
+
+    lose_answers_to_enqueues(current_client(), after=abort)
+    handle = await tidy.options(job_id="tidy:1", deadline_s=60).enqueue()
+
+    assert handle.created
+    assert await redis.zcard(QUEUE) == 0
+    assert (await tidy.options(job_id="tidy:1").enqueue()).created
 
 
 async def test_id_of_a_job_that_is_done_is_free_for_another_call(
