@@ -31,6 +31,7 @@ _LEAST_ENQUEUED = 3000
 _MOST_JOBS = 100_000
 _BACKLOG = 10_000
 _MILLION = 1_000_000
+_FLOW = 10_000
 
 
 class Run:
@@ -72,6 +73,7 @@ class Run:
             self._round_trips,
             self._pick_up,
             self._backlogs,
+            self._features,
             *([] if number else [self._memory]),
         ]
         for step in steps:
@@ -211,6 +213,18 @@ class Run:
             self._bench.fill(system, ready=ready, scheduled=scheduled)
             drained = self._bench.drain(system, jobs=_BACKLOG, concurrency=10)
             self._record(system, figure, "jobs/s", drained.rate, _BACKLOG)
+
+    def _features(self, system: System) -> None:
+        if figures.FLOW in system.features:
+            rate = self._bench.flow(system, _FLOW)
+            self._record(system, figures.FLOW, "jobs/s", rate, _FLOW)
+        jobs = max(system.least_jobs, self._jobs[system.name][32] // 4)
+        for feature in figures.FEATURES:
+            if feature in system.features:
+                rate = self._bench.enqueue(system, jobs, feature=feature)
+                self._record(system, figures.enqueue_of(feature), "jobs/s", rate, jobs)
+                drained = self._bench.drain(system, jobs=jobs, concurrency=32, feature=feature)
+                self._record(system, figures.drain_of(feature), "jobs/s", drained.rate, jobs)
 
     def _record(
         self, system: System, figure: str, unit: str, value: float, jobs: int | None = None

@@ -1,26 +1,21 @@
 """
-`python -m benchmarks.batches`: what a batch costs, beside plain jobs and BullMQ's flows.
+`python -m benchmarks.batches`: what a batch costs, beside plain jobs.
 
 For each: no-op jobs enqueued in bulk and run by one process with 32 slots, from the first enqueue
 to the start of the callback (beside plain jobs, of one behind them), in jobs a second; commands of
-Redis for each job; and memory of Redis for each job that waits. BullMQ is left out where it is not
-installed (`make bench` installs it).
+Redis for each job; and memory of Redis for each job that waits. `make bench` has the rate beside
+that of a flow of BullMQ.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import peers
 from benchmarks.redis_server import RedisServer, running_redis
 from runner import Batch, Context, WorkerSettings, connect, job
 from runner.current import use
@@ -29,8 +24,6 @@ from runner.worker.event_loop import new_event_loop
 
 QUEUE = "bench"
 _CHUNK = 1000
-_FLOW = peers.HERE / "systems" / "flow_of_bullmq.mjs"
-_LIMIT_S = 600
 
 
 @job(queue=QUEUE)
@@ -109,28 +102,6 @@ def _row(rate: float, commands: float, held: float) -> str:
     return f"{rate:>12,.0f}{commands:>12.2f}{held:>12,.0f}"
 
 
-def _bullmq(server: RedisServer, jobs: int) -> str:
-    node = shutil.which("node")
-    if node is None or not (peers.HERE / "node_modules" / "bullmq").exists():
-        return "not installed"
-    server.empty()
-    before = _commands(server)
-    done = subprocess.run(
-        [node, str(_FLOW), server.url, str(jobs)],
-        cwd=peers.HERE,
-        env=dict(os.environ),
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=_LIMIT_S,
-    )
-    if done.returncode:
-        return f"failed: {done.stderr.strip().splitlines()[-1:]}"
-    found = json.loads(done.stdout)
-    commands = (_commands(server) - before) / jobs
-    return _row(jobs / found["seconds"], commands, found["bytes"] / jobs)
-
-
 async def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else None)
@@ -146,7 +117,6 @@ async def main() -> None:
             rows = {
                 "plain jobs": await _ours(server, options.jobs, in_batch=False),
                 "a batch": await _ours(server, options.jobs, in_batch=True),
-                "BullMQ flow": _bullmq(server, options.jobs),
             }
             for name, row in rows.items():
                 sys.stdout.write(f"{name:16}{row}\n")

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks import peers
+from benchmarks import figures, peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +23,7 @@ class System:
     results: what remains of a successful job. setup: the chosen configuration.
     prepare: installs it, or returns why it cannot.
     least_jobs: in one drain. variant: passed to the script. environment: extra variables.
+    features: what is measured beside plain jobs, where the system is the best peer that has it.
     only_drain: a second way to run a system; its other figures would be the same.
     """
 
@@ -37,6 +38,7 @@ class System:
     least_jobs: int = 200
     variant: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    features: Sequence[str] = ()
     only_drain: bool = False
 
 
@@ -60,6 +62,7 @@ SYSTEMS = (
         setup="`WorkerSettings` with its defaults: all default middleware, validation, metrics "
         "middleware (no StatsD address, as by default), leases, watchdog, poller, abort checks, "
         "`configure_logging`; uvloop, as `pipeline worker`",
+        features=(*figures.FEATURES, figures.FLOW),
     ),
     System(
         "arq",
@@ -95,7 +98,8 @@ SYSTEMS = (
         bulk="",
         job_lines=True,
         results="kept 10 minutes (default)",
-        setup="defaults; uvloop",
+        setup="defaults; uvloop; unique by `key`",
+        features=("unique",),
     ),
     System(
         "streaq",
@@ -125,7 +129,8 @@ SYSTEMS = (
         bulk="",
         job_lines=True,
         results="none (the job returns nothing); state kept 15 minutes (default)",
-        setup="defaults; asyncio's own loop, as its command",
+        setup="defaults; asyncio's own loop, as its command; lanes by `ConcurrencyLimit`",
+        features=("lane",),
     ),
     System(
         "ardiq",
@@ -147,7 +152,8 @@ SYSTEMS = (
         job_lines=False,
         results="none (default: no result backend)",
         setup="Redis broker, default middleware; plain functions in threads, its native way; "
-        "no line a job at INFO",
+        "no line a job at INFO; deadlines by `max_age`",
+        features=("deadline",),
     ),
     System(
         "bullmq",
@@ -157,7 +163,8 @@ SYSTEMS = (
         bulk="`addBulk`",
         job_lines=False,
         results="removed (`removeOnComplete`, as its documentation advises)",
-        setup="defaults; it writes no log",
+        setup="defaults; it writes no log; unique by `deduplication`, `FlowProducer`",
+        features=("unique", "priority", figures.FLOW),
         # With fewer jobs, a cold JIT compiler would be measured.
         least_jobs=30_000,
     ),

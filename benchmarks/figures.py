@@ -23,8 +23,23 @@ WORKER_CPU_32 = "worker CPU for each job, concurrency 32"
 REDIS_CPU = "Redis CPU for each job, concurrency 32"
 REDIS_READS = "Redis reads for each job, concurrency 32"
 LOG_LINES = "log lines for each job at INFO"
+FLOW = "jobs that lead to one callback"
 MEMORY = "memory of an idle worker"
 MEMORY_DEFAULT = "memory of an idle worker, settings.DefaultWorker"
+
+FEATURES = ("unique", "priority", "lane", "deadline")
+"""Features of a job whose cost is measured: enqueued one by one, drained at 32."""
+
+
+def enqueue_of(feature: str) -> str:
+    """Return the name of the figure."""
+    return f"enqueue, one await at a time in 32 tasks, {feature}"
+
+
+def drain_of(feature: str) -> str:
+    """Return the name of the figure."""
+    return f"drain, concurrency 32, {feature}"
+
 
 Results = dict[str, dict[str, "Figure"]]
 """By system, then by name of the figure."""
@@ -67,6 +82,7 @@ RATIOS = (
     Ratio(DRAIN_32, "arq", 60),
     Ratio(DRAIN_32, "bullmq", 2),
     Ratio(ENQUEUE, "arq", 3),
+    Ratio(FLOW, "bullmq", 4),
 )
 
 BULK_OVER_PYTHON = 4

@@ -3,7 +3,8 @@
 
 The hop: from the start of a job in a chain to the start of the next, of no-op jobs, median and 99th
 percentile. Beside it, a flow whose last job needs the results of all others, in jobs a second and
-commands of Redis a job; `python -m benchmarks.batches` has the same as a batch and in BullMQ.
+commands of Redis a job; `python -m benchmarks.batches` has the same as a batch, `make
+bench` that beside BullMQ.
 """
 
 from __future__ import annotations

@@ -68,10 +68,17 @@ class Bench:
         """Return the versions that the system's script reports."""
         return str(self._ask(system, "about")["version"])
 
-    def enqueue(self, system: System, jobs: int, *, bulk: bool = False) -> float:
+    def enqueue(self, system: System, jobs: int, *, bulk: bool = False, feature: str = "") -> float:
         """Return jobs/s into an empty Redis."""
         self._server.empty()
-        answer = self._ask(system, "enqueue-bulk" if bulk else "enqueue", jobs=jobs)
+        command = "enqueue-bulk" if bulk else "enqueue"
+        answer = self._ask(system, command, jobs=jobs, feature=feature)
+        return jobs / float(answer["seconds"])
+
+    def flow(self, system: System, jobs: int) -> float:
+        """Return jobs/s from the first enqueue to the start of what follows all of them."""
+        self._server.empty()
+        answer = self._ask(system, "flow", jobs=jobs, concurrency=32)
         return jobs / float(answer["seconds"])
 
     def drain(self, system: System, **request: Any) -> Drained:

@@ -38,6 +38,12 @@ before `enqueue` has returned to its caller."""
 _BACKLOG = """\
 Ours: jobs/s over the first 10,000, concurrency 10. The backlog is written directly into Redis, in
 the layout of `enqueue`."""
+_FEATURES = """\
+Jobs/s: jobs that are each unique by a key of their own, have a priority, stand in one of a hundred
+lanes of four at a time, or have a deadline in an hour, enqueued by 32 tasks that await one job at a
+time, then drained at 32; and 10,000 jobs in one process with what follows once all of them have
+ended, from the first enqueue to the start of that. Of the peers, those that have it and do it best;
+lanes and deadlines of BullMQ belong to its commercial edition or are not there."""
 _COST = """\
 CPU time of the worker process per job, from the first to the last, and the cost per job for Redis
 at concurrency 32 under load, including the worker's start and its heartbeats. CPU time and reads
@@ -54,12 +60,14 @@ class _Table:
     *columns* are figures with their headings, shown with *places* decimals.
 
     jobs_of: figures whose number of jobs is shown. bulk: name the system's bulk call.
+    features: leave out systems without any.
     """
 
     columns: Mapping[str, str]
     places: int = 0
     jobs_of: Sequence[str] = ()
     bulk: bool = False
+    features: bool = False
 
 
 _TABLES = (
@@ -104,6 +112,26 @@ _TABLES = (
                 figures.BACKLOG_READY: "1,000,000 ready",
                 figures.BACKLOG_SCHEDULED: "10,000 ready, 1,000,000 scheduled",
             }
+        ),
+    ),
+    (
+        "Features",
+        _FEATURES,
+        _Table(
+            {
+                figures.ENQUEUE: "plain: enqueue",
+                figures.DRAIN_32: "drain",
+                **{
+                    figure: heading
+                    for feature in figures.FEATURES
+                    for figure, heading in (
+                        (figures.enqueue_of(feature), f"{feature}: enqueue"),
+                        (figures.drain_of(feature), "drain"),
+                    )
+                },
+                figures.FLOW: "callback",
+            },
+            features=True,
         ),
     ),
     (
@@ -227,7 +255,9 @@ class _Tables:
         yield f"|---|{'---:|' * len(table.columns)}{'---|' * len(more)}"
         for system in SYSTEMS:
             found = self._results.get(system.name, {})
-            if not any(name in found for name in table.columns):
+            if not any(name in found for name in table.columns) or (
+                table.features and not system.features
+            ):
                 continue
             cells = [
                 _number(self._median(system.name, name), table.places) for name in table.columns

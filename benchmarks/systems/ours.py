@@ -6,14 +6,17 @@ import asyncio
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protocol import (
+    BULK,
     Meter,
     Request,
     StartTimes,
     about,
+    arguments,
     count_calls,
     enqueue_in_bulk,
     enqueue_in_tasks,
@@ -21,7 +24,7 @@ from protocol import (
     read_request,
 )
 
-from runner import Context, WorkerSettings, disconnect, job
+from runner import Batch, Context, Lane, Unique, WorkerSettings, disconnect, job
 from runner.broker.script_connection import RedisProtocol
 from runner.codec import decode_job
 from runner.current import current_client
@@ -43,13 +46,30 @@ async def touch(ctx: Context, channel_id: str, position: int) -> None:  # noqa: 
 
 on_job: Callable[[int], None]
 
+FEATURES = {
+    "": touch.options(),
+    "unique": touch.options(unique=Unique(by=("position",))),
+    "priority": touch.options(priority=1),
+    "lane": touch.options(lane=Lane(by="channel_id", limit=4)),
+    "deadline": touch.options(deadline_s=3600),
+}
+
+
+@job(queue=QUEUE)
+async def called(_: Context) -> None:
+    """Note that the batch is over."""
+    batch_over.set()
+
+
+batch_over: asyncio.Event
+
 
 def settings_class(request: Request) -> type[WorkerSettings]:
     """Return a settings class as a user writes it; nothing is switched off."""
 
     class BenchWorker(WorkerSettings):
         queue = QUEUE
-        jobs = (touch,)
+        jobs = (touch, called)
         redis = request.url
         concurrency = request.concurrency
         prepare = staticmethod(functools.partial(configure_logging, level=request.level))
@@ -60,6 +80,23 @@ def settings_class(request: Request) -> type[WorkerSettings]:
 async def work(request: Request) -> None:
     """Run one worker, as the `pipeline worker` command does."""
     await Fleet([settings_class(request).worker()]).run()
+
+
+async def run_batch(request: Request) -> None:
+    """Enqueue a batch while a worker runs it, and answer when its callback has started."""
+    global batch_over, on_job  # noqa: PLW0603 -- the jobs are defined before
+    on_job = int
+    batch_over = asyncio.Event()
+    working = asyncio.create_task(work(request))
+    started = time.perf_counter()
+    async with Batch("bench", complete=called.call()):
+        for first in range(0, request.jobs, BULK):
+            calls = arguments(range(first, min(first + BULK, request.jobs)))
+            await touch.enqueue_many([{"channel_id": id_, "position": n} for id_, n in calls])
+    await batch_over.wait()
+    request.answer(jobs=request.jobs, seconds=time.perf_counter() - started)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
 
 
 async def work_as_default() -> None:
@@ -74,8 +111,9 @@ async def client(request: Request) -> None:
     await current_client().ping()
     match request.command:
         case "enqueue":
+            bound = FEATURES[request.feature]
             await enqueue_in_tasks(
-                request, lambda channel_id, n: touch.enqueue(channel_id=channel_id, position=n)
+                request, lambda channel_id, n: bound.enqueue(channel_id=channel_id, position=n)
             )
         case "enqueue-bulk":
             await enqueue_in_bulk(
@@ -150,6 +188,8 @@ def main() -> None:
                     count_calls(meter)
                     count_script_calls(meter)
                 loop.run(work(request))
+            case "flow":
+                loop.run(run_batch(request))
             case "serve":
                 on_job = StartTimes(request).note
                 Path(request.ready).touch()

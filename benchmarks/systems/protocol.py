@@ -42,7 +42,8 @@ class Request:
     """
     What a script should do.
 
-    command: about, enqueue, enqueue-bulk, drain, serve, ping, fill.
+    command: about, enqueue, enqueue-bulk, drain, flow, serve, ping, fill.
+    feature: of each job: unique, priority, lane or deadline; '' is a plain one.
     jobs: how many. concurrency: of the worker. level: of its log.
     pauses_s: for `ping`, the pause before each job. count_calls: count round trips to Redis.
     ready: a file that `serve` creates just before the worker runs.
@@ -60,6 +61,7 @@ class Request:
     ready: str = ""
     scheduled: int = 0
     variant: str = ""
+    feature: str = ""
 
     def answer(self, **fields: Any) -> None:
         """Write the answer atomically."""

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { Queue, Worker } from "bullmq";
+import { FlowProducer, Queue, Worker } from "bullmq";
 
 const TASKS = 32;
 const BULK = 1000;
@@ -34,7 +34,13 @@ function connection(extra) {
 
 const data = (position) => ({ channel_id: channelIds[position % 100], position });
 // Its documentation advises removing finished jobs; the default keeps them for ever.
-const options = { removeOnComplete: true };
+const plain = { removeOnComplete: true };
+const options = (position) =>
+  ({
+    "": plain,
+    unique: { ...plain, deduplication: { id: `touch-${position}` } },
+    priority: { ...plain, priority: 1 },
+  })[request.feature];
 
 async function client(work) {
   const queue = new Queue("bench", { connection: connection() });
@@ -49,7 +55,7 @@ async function enqueue(queue) {
   let next = 0;
   const oneByOne = async () => {
     for (let position = next++; position < request.jobs; position = next++) {
-      await queue.add("touch", data(position), options);
+      await queue.add("touch", data(position), options(position));
     }
   };
   await Promise.all(Array.from({ length: TASKS }, oneByOne));
@@ -62,7 +68,7 @@ async function enqueueInBulk(queue) {
       Array.from({ length: count }, (_, n) => ({
         name: "touch",
         data: data(first + n),
-        opts: options,
+        opts: options(first + n),
       })),
     );
   }
@@ -95,12 +101,39 @@ function drain() {
   );
 }
 
+// One parent with many children, from the first call to the start of the parent.
+async function flow() {
+  const children = Array.from({ length: request.jobs }, (_, position) => ({
+    name: "touch",
+    queueName: "bench",
+    data: data(position),
+    opts: plain,
+  }));
+  const producer = new FlowProducer({ connection: connection() });
+  await producer.client;
+  const started = performance.now();
+  await producer.add({ name: "parent", queueName: "parents", data: {}, opts: plain, children });
+  await new Promise((resolve) => {
+    const blocking = connection({ maxRetriesPerRequest: null });
+    new Worker("parents", async () => resolve(), { connection: blocking });
+    new Worker("bench", async () => {}, {
+      connection: blocking,
+      concurrency: request.concurrency,
+    });
+  });
+  answer({ jobs: request.jobs, seconds: (performance.now() - started) / 1000 });
+  process.exit(0);
+}
+
 switch (request.command) {
   case "about":
     about();
     break;
   case "drain":
     drain();
+    break;
+  case "flow":
+    await flow();
     break;
   case "enqueue-bulk":
     await client(enqueueInBulk);

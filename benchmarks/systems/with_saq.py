@@ -31,7 +31,9 @@ async def client() -> None:
     await queue.connect()
 
     async def enqueue(channel_id: str, position: int) -> object:
-        return await queue.enqueue("touch", channel_id=channel_id, position=position)
+        # Of jobs with one key only one waits or runs at a time.
+        unique = {"key": f"touch-{position}"} if request.feature else {}
+        return await queue.enqueue("touch", channel_id=channel_id, position=position, **unique)
 
     await enqueue_in_tasks(request, enqueue)
     await queue.disconnect()
