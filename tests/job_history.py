@@ -223,10 +223,10 @@ class JobHistory:
         if job.holder is not None and job.lease_until_ms < self._now_ms and not job.is_offered:
             self.lapsed.append((job.id, job.holder))
 
-    def put(self, job_id: bytes, due_ms: float) -> None:
-        """Let a job wait until *due_ms*, as a stock arq client does."""
+    def put(self, job_id: bytes, due_ms: float, rule: bytes = b"") -> None:
+        """Let a job wait until *due_ms*, as a stock arq client does, or a letter."""
         if job_id not in self.jobs:
-            self._new(job_id, due_ms)
+            self._new(job_id, due_ms, rule=rule)
         self.jobs[job_id].due_ms = due_ms
 
     def _new(self, job_id: bytes, due_ms: float, body: bytes = b"", rule: bytes = b"") -> None:

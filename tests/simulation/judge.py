@@ -8,6 +8,7 @@ compares Redis and the ledger with what the history says.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import TYPE_CHECKING, Any, cast
 
 from runner.broker import keys
@@ -18,6 +19,7 @@ from runner.simulation.redis import ReplyError, Trouble
 from runner.simulation.redis.sorted_set import SortedSet
 from tests.job_history import JobHistory, enqueued_in
 from tests.simulation import end_rules
+from tests.simulation.flow_rules import FlowRules
 from tests.simulation.ledger import QUEUE
 from tests.simulation.schedule import MAX_CRASHES, OF_A_CALL
 from tests.simulation.stock import STOCK
@@ -81,6 +83,7 @@ class Judge(Door):
         self.jobs = self.history.jobs
         self.seen = self.history.seen
         self.injected: list[Fault] = []
+        self.flows = FlowRules(self)
         self._expected: list[Fault] = []
         self._digest = hashlib.blake2b(digest_size=16)
         self._call: Fault | None = None
@@ -120,7 +123,7 @@ class Judge(Door):
         A job that was not due yet when Redis's clock was set back waits for the time that it was
         given, however long that takes now.
         """
-        far_ms = self._now_ms() + _FAR_MS
+        far_ms = self.now_ms() + _FAR_MS
         left = [one for one in self.history.left() if one.holder or one.due_ms < far_ms]
         return ", ".join(job.id.decode() for job in left)
 
@@ -194,11 +197,12 @@ class Judge(Door):
                 self._check_unanswered(args)
             elif name == "enqueue" and reply != 0 and not self._is_unsent():
                 self._has_said_to_have(*enqueued_in(args))
-            self.history.follow(name, args, reply, self._now_ms())
+            self.history.follow(name, args, reply, self.now_ms())
             for job in self.history.renewed:
                 self._is_held(job)
             for job_id, token in self.history.lapsed:
                 self._let_lapse(job_id, token)
+            self.flows.look()
 
     def _check_unanswered(self, args: list[bytes]) -> None:
         """A worker gives up a claim that was not answered before it claims again."""
@@ -245,9 +249,9 @@ class Judge(Door):
             job = self.jobs[key.removeprefix(_MARK)]
             if not self._is_in_queue(job):
                 self.fault("stock arq took a job that had left the queue", job.id.decode())
-            if job.is_held(self._now_ms()) and not job.is_over:
+            if job.is_held(self.now_ms()) and not job.is_over:
                 self.fault("stock arq took a job that we hold", job.id.decode())
-            job.stock_until_ms = self._now_ms() + float(command[2])
+            job.stock_until_ms = self.now_ms() + float(command[2])
             job.was_stock = job.is_taken_over = True
             self.seen["taken by stock arq"] += 1
         elif verb == b"DEL":
@@ -276,7 +280,8 @@ class Judge(Door):
         elif fault.kind == "flush_after":
             self.world.redis.scripts.clear()
 
-    def _now_ms(self) -> float:
+    def now_ms(self) -> float:
+        """Return the time by Redis's clock, Unix ms."""
         return self.world.redis.now_us / 1000
 
     def _is_held(self, job: JobModel) -> None:
@@ -301,7 +306,7 @@ class Judge(Door):
 
     def close(self) -> None:
         """Compare the ledger, and what Redis still has, with the model."""
-        for rule, detail in end_rules.broken(self):
+        for rule, detail in itertools.chain(end_rules.broken(self), self.flows.broken()):
             self.fault(rule, detail)
 
 

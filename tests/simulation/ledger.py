@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner import Bury, Context, Retry, job, machine
+from runner import Bury, Context, Failed, Retry, job, machine
 from runner.retry import linear
 from tests.simulation.schedule import MAX_RETRIES, RETRY_STEP_S, TIMEOUT_S
 
@@ -62,6 +62,9 @@ class Ledger:
     acted_on: dict[int, list[str]] = field(default_factory=dict)
     """What the operator did to a job, or tried to."""
 
+    misled: list[str] = field(default_factory=list)
+    """Jobs that were given another result than what they need left behind, and which."""
+
     def acknowledge(self, job_id: str) -> bool:
         """
         Note that a client has read that Redis has a job; False if Redis said so, and lost it since.
@@ -78,6 +81,10 @@ class Ledger:
     def runs_of(self, number: int) -> list[Run]:
         """Return the runs of one job, in order."""
         return [run for run in self.runs if run.number == number]
+
+    def needs_of(self, number: int) -> list[int]:
+        """Return the jobs whose results a node needs, as far as its schedule has them."""
+        return [one for one in self.plans[number].needs if one in self.plans]
 
     def going_on(self, process: Process) -> list[Run]:
         """Return what runs in *process* now."""
@@ -137,6 +144,29 @@ async def act(ctx: Context, number: int) -> str:
         raise
 
 
+@job(
+    queue=QUEUE,
+    max_retries=MAX_RETRIES,
+    timeout_s=TIMEOUT_S,
+    backoff=linear(RETRY_STEP_S),
+    keep_result_s=30.0,
+)
+async def act_after(ctx: Context, number: int, before: list[str | Failed]) -> str:
+    """The same for a node of a flow, which is given the results of those that it needs."""
+    ledger = current()
+    for needed, given in zip(ledger.needs_of(number), before, strict=True):
+        if given != result_of(needed) and not (
+            isinstance(given, Failed) and ledger.plans[needed].on_failure == "go_on"
+        ):
+            ledger.misled.append(f"{ctx.job_id}: {given!r} of job {needed}")
+    return await act(ctx, number)
+
+
+def result_of(number: int) -> str:
+    """Return what a job returns that is done."""
+    return f"done {number}"
+
+
 async def _go(ledger: Ledger, run: Run) -> str:
     plan = ledger.plans[run.number]
     if run.step == "kill":
@@ -149,7 +179,7 @@ async def _go(ledger: Ledger, run: Run) -> str:
     match run.step:
         case "ok":
             ledger.end(run, "ok")
-            return f"done {run.number}"
+            return result_of(run.number)
         case "hang":
             await asyncio.sleep(TIMEOUT_S * 10)
         case "cancel":

@@ -50,6 +50,23 @@ class InLua(NamedTuple):
 
 
 IN_LUA: dict[str, InLua] = {
+    "node-needs-one-less": InLua("settle", "if left <= 1 then", "if left <= 2 then"),
+    "node-put-and-kept": InLua(
+        "settle",
+        "try('HDEL', of_batch(batch, 'letters'), unpack(put))",
+        "try('HDEL', of_batch(batch, 'letters'), '')",
+    ),
+    "node-started-after-a-death": InLua(
+        "settle", "if how == 'done' or policy == 'go_on' then", "if true then"
+    ),
+    "node-given-nothing": InLua(
+        "settle", "local kept, at = { own, value }, 0", "local kept, at = { own, '0' }, 0"
+    ),
+    "called-back-while-nodes-wait": InLua(
+        "settle",
+        "try('EXISTS', key .. ':pending', key .. ':letters') == 0",
+        "try('EXISTS', key .. ':pending') == 0",
+    ),
     "poll-noted-once": InLua(
         "elect", "local noted = whole(text_at(again)) or 0", "local noted = 0"
     ),

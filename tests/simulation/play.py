@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
-from runner import Lane, QueueClient, Rate, WorkerSettings, connect
+from runner import Failed, Flow, Lane, QueueClient, Rate, WorkerSettings, connect
 from runner.admin import Admin
 from runner.broker import keys
+from runner.current import using
 from runner.errors import EnqueueError
 from runner.operations.actions import Operator
 from runner.operations.lanes import set_limit
 from runner.simulation.world import World
 from tests.simulation.judge import Judge
-from tests.simulation.ledger import QUEUE, Ledger, act, written
+from tests.simulation.ledger import QUEUE, Ledger, act, act_after, written
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.schedule import (
     GRACE_S,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
     from arq.connections import ArqRedis
 
-    from runner import Worker
+    from runner import Call, Worker
+    from runner.flow import Node
     from runner.simulation.world import Process
 
 QUEUE_KEY = keys.ARQ.queue_key(QUEUE)
@@ -55,7 +57,7 @@ class Settings(WorkerSettings):
     """The worker of every world; leases are short, so that a minute holds many of them."""
 
     queue = QUEUE
-    jobs = (act,)
+    jobs = (act, act_after)
     redis = _URL
     lease_s = LEASE_S
     heartbeat_s = HEARTBEAT_S
@@ -201,11 +203,14 @@ class _Play:
     async def _client(self) -> None:
         client = connect(_URL)
         bulks: dict[int, list[JobPlan]] = {}
+        flows: dict[int, list[JobPlan]] = {}
         single = []
         for plan in self._schedule.jobs:
             if plan.stock and self._schedule.stock_workers:
                 continue
-            if plan.bulk is None:
+            if plan.flow is not None:
+                flows.setdefault(plan.flow, []).append(plan)
+            elif plan.bulk is None:
                 single.append(plan)
             else:
                 bulks.setdefault(plan.bulk, []).append(plan)
@@ -214,6 +219,8 @@ class _Play:
                 group.create_task(self._enqueue(client, plan))
             for plans in bulks.values():
                 group.create_task(self._enqueue_many(client, plans))
+            for flow, plans in flows.items():
+                group.create_task(self._start_flow(client, flow, plans))
         await client.aclose()
         self._clients_left -= 1
 
@@ -236,6 +243,39 @@ class _Play:
             await asyncio.sleep(0.2)
             twice = options.request((), {"number": plan.number})
             await self._acknowledges(lambda: client.enqueuer.put(twice), again=False)
+
+    async def _start_flow(self, client: QueueClient, number: int, plans: list[JobPlan]) -> None:
+        nodes: dict[int, Node[str] | Node[str | Failed]] = {}
+        called = [plan for plan in plans if plan.complete]
+        flow = Flow(id=f"flow-{number}", complete=self._called_back(called))
+        for plan in plans:
+            self._ledger.ids[plan.number] = f"{flow.id}:{len(nodes) + 1}"
+            if plan.complete:
+                self._ledger.ids[plan.number] = f"{flow.id}:complete"
+                continue
+            needed: list[str | Failed] = [
+                nodes[one].out for one in self._ledger.needs_of(plan.number)
+            ]
+            options = act_after.options(
+                delay_s=plan.delay_s, lane=_lane_of(plan), priority=plan.priority
+            )
+            alike = options.request((), {"number": plan.number, "before": []})
+            if plan.lane is not None:
+                self._judge.flows.rules[plan.number] = alike.lane_call(alike.body()).encode()
+            nodes[plan.number] = flow.add(
+                options.call(number=plan.number, before=needed),
+                after=[nodes[one] for one in plan.after if one in nodes],
+                on_failure=plan.on_failure,
+            )
+        if not nodes:
+            return
+        await asyncio.sleep(plans[0].at_s)
+        with using(client):
+            if await self._acknowledges(flow.start, again=True):
+                self._judge.flows.acknowledged[number] = self._world.now
+
+    def _called_back(self, plans: list[JobPlan]) -> Call[str] | None:
+        return act.call(number=plans[0].number) if plans else None
 
     async def _stock_client(self) -> None:
         client = await stock_client()

@@ -25,6 +25,8 @@ How one attempt goes: it returns, raises, times out, asks for a retry (charged, 
 buries itself, kills its process, or cancels itself.
 """
 
+OnFailure = Literal["wait", "go_on", "cancel"]
+
 Verb = Literal["abort", "run", "bury", "delete", "pause", "quiet", "stop"]
 
 OfAProcess = Literal["crash", "crash_soon", "freeze", "terminate", "partition", "askew"]
@@ -55,6 +57,8 @@ LANED = 0.35
 """The part of all schedules whose jobs have lanes."""
 PRIORITISED = 0.25
 """The part of all schedules of whose jobs some have priorities."""
+FLOWED = 0.25
+"""The part of all schedules, of those without stock arq workers, most of whose jobs are nodes."""
 REFUSALS = ("FULL", "READ_ONLY", "LOADING", "BUSY")
 
 
@@ -68,6 +72,8 @@ class JobPlan:
     which it waits for a place: 0 and 1 run one job and two at a time, 2 and 3 give places up at the
     start, 3 at a rate.
     stock: enqueued by a stock arq client. bulk: jobs of the same number go in one call.
+    flow: the flow of which it is a node, and needs the results of those jobs, or comes after them
+    (`after`). on_failure: as of a node. complete: what its flow calls back.
     """
 
     number: int
@@ -80,6 +86,11 @@ class JobPlan:
     bulk: int | None = None
     lane: int | None = None
     priority: int = 0
+    flow: int | None = None
+    needs: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    on_failure: OnFailure = "wait"
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +162,11 @@ def draw(seed: int, *, large: bool | None = None) -> Schedule:
         workers=workers,
         slots=slots,
         stock_workers=int(has_stock),
-        jobs=tuple(_job(seed, number, trouble_s) for number in range(jobs)),
+        jobs=_in_flows(
+            seed,
+            tuple(_job(seed, number, trouble_s) for number in range(jobs)),
+            has_stock=has_stock,
+        ),
         faults=tuple(
             _fault(seed, number, trouble_s, workers, has_stock=has_stock)
             for number in range(faults)
@@ -216,6 +231,40 @@ def _job(seed: int, number: int, trouble_s: float) -> JobPlan:
         lane=None if is_stock else _lane(seed, number),
         priority=0 if is_stock else _priority(seed, number),
     )
+
+
+def _in_flows(seed: int, jobs: tuple[JobPlan, ...], *, has_stock: bool) -> tuple[JobPlan, ...]:
+    """Make most of *jobs* nodes of flows, in some schedules; it may call its last job back."""
+    dice = Random(f"{seed}:flows")
+    if has_stock or dice.random() >= FLOWED:
+        return jobs
+    flows, members = dice.choice((1, 1, 2)), dict[int, list[int]]()
+    planned = []
+    for plan in jobs:
+        flow, is_node = dice.randrange(flows), dice.random() < 0.8
+        before = members.setdefault(flow, [])
+        needs = tuple(sorted(dice.sample(before, min(len(before), dice.choice((0, 1, 1, 2, 3))))))
+        after = tuple(one for one in needs if dice.random() < 0.3)
+        policy: OnFailure = dice.choices(("wait", "go_on", "cancel"), (4, 4, 1))[0]
+        if is_node and not plan.stock:
+            before.append(plan.number)
+            plan = replace(  # noqa: PLW2901 -- the same job
+                plan,
+                chosen=False,
+                bulk=None,
+                flow=flow,
+                needs=tuple(one for one in needs if one not in after),
+                after=after,
+                on_failure=policy,
+            )
+        planned.append(plan)
+    for flow, numbers in members.items():
+        if len(numbers) > 1 and dice.random() < 0.7:
+            last = planned[numbers[-1]]
+            planned[last.number] = replace(
+                last, flow=flow, needs=(), after=(), delay_s=None, complete=True
+            )
+    return tuple(planned)
 
 
 def _fault(seed: int, number: int, trouble_s: float, workers: int, *, has_stock: bool) -> Fault:
