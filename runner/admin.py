@@ -130,11 +130,8 @@ class Admin:
         """
         _refuse(action, queue, job_ids)
         redis = client_at(self._redis, queue)
-        if to and client_at(self._redis, to) is not redis:
-            raise ConfigurationError(
-                f"{queue} and {to} are on different Redis servers, and nothing moves a job between "
-                "those in one step: enqueue it there, and delete it here"
-            )
+        if to:
+            refuse_far(self._redis, queue, to)
         own = keys.of(redis)
         head = _head(action, queue, own, at=at, to=to, reason=reason)
         result = aborted_result(own.queue_key(queue)) if action == "abort" else None
@@ -239,6 +236,20 @@ def _wake_all(pipe: Pipeline, queue_key: str) -> None:
     # As many tokens as the list may hold, so that every idle worker looks for work.
     pipe.lpush(queue_key + keys.WAKE_SUFFIX, *["1"] * keys.WAKE_TOKENS)
     pipe.ltrim(queue_key + keys.WAKE_SUFFIX, 0, keys.WAKE_TOKENS - 1)
+
+
+def refuse_far(redis: Redis, queue: str, to: str) -> None:
+    """
+    Return if a job can move from *queue* to the queue *to*.
+
+    Raises:
+        ConfigurationError: They are on different servers.
+    """
+    if client_at(redis, to) is not client_at(redis, queue):
+        raise ConfigurationError(
+            f"{queue} and {to} are on different Redis servers, and nothing moves a job between "
+            "those in one step: enqueue it there, and delete it here"
+        )
 
 
 def _head(

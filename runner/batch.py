@@ -30,10 +30,11 @@ from runner.broker.servers import everywhere
 from runner.checks import text
 from runner.current import current_client, memory_here
 from runner.enqueue import current_batch
+from runner.enqueuer import OPENED, plan_of
 from runner.errors import ConfigurationError, EnqueueError, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from contextvars import Token
 
     from redis.asyncio import Redis
@@ -119,7 +120,13 @@ class Batch:
         if self._opened is not None:
             raise ConfigurationError(f"{self!r} is open already: enter each batch once")
         memory = memory_here()
-        opened = _OpenedInMemory(memory, self) if memory else _OpenedInRedis(current_client(), self)
+        opened: _OpenedInMemory | _OpenedInRedis
+        if memory is None:
+            queues = [one.queue for one in self.callbacks.values()]
+            home = await home_of(current_client(), f"{self!r} not opened", queues, self.parent)
+            opened = _OpenedInRedis(home, self)
+        else:
+            opened = _OpenedInMemory(memory, self)
         await opened.begin()
         self._opened = opened, current_batch.set(self.id)
         return self
@@ -266,6 +273,54 @@ class _OpenedInRedis:
             ) from error
 
 
+async def home_of(
+    client: QueueClient, problem: str, queues: Iterable[str], parent: str | None
+) -> QueueClient:
+    """
+    Return the client of the server where a batch or flow is to be: that of *queues*.
+
+    queues: of its callbacks and nodes, into which a script enqueues. With none it is where *parent*
+    is, or at *client*. The calls that end jobs keep its books in the same step, so it cannot be on
+    two servers.
+
+    Raises:
+        EnqueueError: They are on several servers, or *parent* is on another one.
+    """
+    if client.has_all_queues:
+        return client
+    places = {queue: client.at(queue) for queue in queues}
+    at_parent = None if parent is None else await _opened_at(client, problem, parent)
+    home = next(iter(places.values()), at_parent or client)
+    for queue, place in places.items():
+        if place is not home:
+            first = next(iter(places))
+            raise EnqueueError(
+                f"{problem}: its queues {first} and {queue} are on different Redis servers: give "
+                "jobs of queues that are on one",
+                job_ids=[],
+            )
+    if at_parent is not None and at_parent is not home:
+        raise EnqueueError(
+            f"{problem}: the batch {parent}, which it is to be in, was opened on another Redis "
+            f"server than that of {', '.join(places)}, and would end without it: leave the parent "
+            "out, or give jobs of queues that are where the parent is",
+            job_ids=[],
+        )
+    return home
+
+
+async def _opened_at(client: QueueClient, problem: str, batch_id: str) -> QueueClient | None:
+    """Return the client of the server where a batch was opened; None if that is nowhere."""
+    servers = client.everywhere()
+    try:
+        found = await asyncio.gather(
+            *[one.in_time(one.hexists(plan_of(one, batch_id), OPENED)) for one in servers]  # type: ignore[arg-type]  # redis-py's own hints: sync or async
+        )
+    except (RedisError, OSError) as error:
+        raise EnqueueError(f"{problem}: {no_answer(error)}", job_ids=[]) from error
+    return next((one for one, is_there in zip(servers, found, strict=True) if is_there), None)
+
+
 def letter(client: QueueClient, callback: Enqueue, over: str | None = None) -> bytes:
     """
     Return what a script needs to enqueue *callback*: queue, and body without its time, by lines.
@@ -274,14 +329,8 @@ def letter(client: QueueClient, callback: Enqueue, over: str | None = None) -> b
     start or lane. over: of a node, where the number of its jobs stands; '' if it is no map.
 
     Raises:
-        EnqueueError: Its body is too large, or its queue is on another server.
+        EnqueueError: Its body is too large.
     """
-    if client.at(callback.queue) is not client:
-        raise EnqueueError(
-            f"{callback.name}: its queue {callback.queue} is on another Redis server than the "
-            "batch or flow that would enqueue it: give a job of a queue that is here",
-            job_ids=[callback.job_id],
-        )
     body = callback.body()
     if len(body) > client.max_body_bytes:
         raise EnqueueError(

@@ -199,12 +199,15 @@ class QueueClient(ArqRedis):
         return other
 
     @property
+    def has_all_queues(self) -> bool:
+        """Whether every queue is on this client's server."""
+        servers = self.servers
+        return servers is None or (servers.is_one and servers.default is self.settings)
+
+    @property
     def transport(self) -> Transport:
         """Where jobs of any queue are enqueued."""
-        servers = self.servers
-        if servers is None or (servers.is_one and servers.default is self.settings):
-            return self.enqueuer
-        return Router(self)
+        return self.enqueuer if self.has_all_queues else Router(self)
 
     @cached_property
     def blocking(self) -> BlockingClient:

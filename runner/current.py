@@ -290,21 +290,21 @@ def put_blocking(requests: Sequence[Enqueue]) -> list[bool]:
         return ask_blocking(memory.put_many(requests))
     for request in requests:
         if request.batch_id is not None:
-            _refuse_torn_batch(request)
+            _refuse_torn_batch(request, request.batch_id)
     if len(requests) == 1:
         return [blocking_client(requests[0].queue).put(requests[0])]
     shares = shared(requests, blocking_client)
     return in_order(requests, [(share, to.put_many(share)) for to, share in shares])
 
 
-def _refuse_torn_batch(request: Enqueue) -> None:
+def _refuse_torn_batch(request: Enqueue, batch_id: str) -> None:
     here = blocking_client(request.queue)
     used = _used.get()
     client = _process.client if used is None else used[0]
     assert client is not None  # noqa: S101 -- `blocking_client` has opened it
     for other in client.everywhere():
         if other.blocking is not here:
-            [is_there] = other.blocking.pool.run(("HEXISTS", plan_of(other, request), OPENED))
+            [is_there] = other.blocking.pool.run(("HEXISTS", plan_of(other, batch_id), OPENED))
             if is_there:
                 raise torn_batch(request)
 

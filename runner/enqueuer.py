@@ -435,9 +435,9 @@ OPENED = "abandoned"
 """The field that a batch has only if it was opened: when one that is joined ends is noted, too."""
 
 
-def plan_of(client: HasServers, request: Enqueue) -> str:
+def plan_of(client: HasServers, batch_id: str) -> str:
     """Return the key in which a batch says `OPENED` on the server where it was opened."""
-    return f"{client.own_keys.batch_prefix}{request.batch_id}:plan"
+    return f"{client.own_keys.batch_prefix}{batch_id}:plan"
 
 
 def torn_batch(request: Enqueue) -> EnqueueError:
@@ -467,7 +467,8 @@ class Router:
             if request.batch_id is not None:
                 here = self._client.at(request.queue)
                 for other in self._client.everywhere():
-                    if other is not here and await other.hexists(plan_of(other, request), OPENED):
+                    plan = plan_of(other, request.batch_id)
+                    if other is not here and await other.hexists(plan, OPENED):
                         raise torn_batch(request)
 
     async def put_many(self, requests: Sequence[Enqueue]) -> list[bool]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from redis.exceptions import RedisError
 
-from runner.batch import OPEN_S, Batch, letter
+from runner.batch import OPEN_S, Batch, home_of, letter
 from runner.batch_books import ask, retry_dead
 from runner.broker import keys
 from runner.broker.chunks import MOST, MOST_BYTES
@@ -116,7 +116,8 @@ class FlowRun:
 
     async def retry_dead(self) -> int:
         """Run the dead jobs again, with all their attempts; return how many."""
-        return await retry_dead(current_client(), self.id)
+        servers = current_client().everywhere()
+        return sum([await retry_dead(one, self.id) for one in servers])
 
     async def states(self) -> dict[int, str]:
         """
@@ -128,10 +129,20 @@ class FlowRun:
         if memory is not None:
             found = memory.node_states(self.id)
         else:
-            key = f"{keys.of(current_client()).batch_prefix}{self.id}:state"
-            raw = await current_client().hgetall(key)  # type: ignore[misc]  # redis-py's own hints: sync or async
+            home = await self._home()
+            raw = await home.hgetall(_state_of(home, self.id))  # type: ignore[misc]  # redis-py's own hints: sync or async
             found = {shown_id(name): shown_id(state) for name, state in raw.items()}
         return {int(name): state for name, state in found.items() if name.isdigit()}
+
+    async def _home(self) -> QueueClient:
+        """Return the client of the server that has the flow; the current one if none has it."""
+        client = current_client()
+        if client.has_all_queues:
+            return client
+        for one in client.everywhere():
+            if await one.exists(_state_of(one, self.id)):
+                return one
+        return client
 
     async def _in_time(self, asked: Any, timeout_s: float | None) -> Any:
         if memory_here() is not None:
@@ -164,8 +175,12 @@ class FlowRun:
     async def _wait_for(self, node: RunNode) -> tuple[str, int]:
         """Return once the node has started, or a map has ended; and how many jobs that has."""
         memory, pause_s = memory_here(), _FIRST_PAUSE_S
+        home = None if memory else await self._home()
         while True:
-            found = memory.node_states(self.id) if memory else await self._stands(node.number)
+            if memory is not None:
+                found = memory.node_states(self.id)
+            else:
+                found = await self._stands(home or current_client(), node.number)
             state = found.get(f"{node.number}")
             if state is None:
                 raise ResultNotFoundError(f"there is no flow {self.id}, or it ended a month ago")
@@ -177,10 +192,9 @@ class FlowRun:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
 
-    async def _stands(self, number: int) -> dict[str, str]:
-        key = f"{keys.of(current_client()).batch_prefix}{self.id}:state"
+    async def _stands(self, home: QueueClient, number: int) -> dict[str, str]:
         names = [f"{number}", f"{number}.count"]
-        raw = await current_client().hmget(key, names)  # type: ignore[misc]  # redis-py's own hints: sync or async
+        raw = await home.hmget(_state_of(home, self.id), names)  # type: ignore[misc]  # redis-py's own hints: sync or async
         return {
             name: shown_id(value)
             for name, value in zip(names, raw, strict=True)
@@ -188,13 +202,25 @@ class FlowRun:
         }
 
 
+def _state_of(home: QueueClient, flow_id: str) -> str:
+    return f"{home.own_keys.batch_prefix}{flow_id}:state"
+
+
 async def start_in_redis(client: QueueClient, plan: FlowPlan) -> bool:
     """
-    Send a flow to Redis, and start it; False if one of its id is there.
+    Send a flow to the Redis that its queues are on, and start it; False if one of its id is there.
 
     Raises:
-        EnqueueError: Redis did not take it: nothing of it runs, or all does.
+        EnqueueError: Redis did not take it: nothing of it runs, or all does. Or its queues are on
+            several servers, or its parent is on another one.
     """
+    enqueued = [*[one.request for one in plan.nodes], *plan.callbacks.values()]
+    client = await home_of(
+        client,
+        f"the flow {plan.name or plan.id} not started",
+        dict.fromkeys(one.queue for one in enqueued),
+        plan.parent,
+    )
     blocks = [_block(client, one) for one in plan.nodes]
     calls = [*_in_calls(blocks)]
     head = BatchHead(

@@ -198,7 +198,7 @@ class Bulk:
                 self._redis, queue, selection.state, catalog, selection.where
             ):
                 able = await self._operator.movable(request, queue, found)
-                states = await self._operator.act_unrecorded(request, queue, able)
+                states = await self._operator.act_unrecorded(request, queue, able) if able else ()
                 reached = sum(state in reaches for state in states)
                 done.acted += reached
                 done.passed += len(found) - reached

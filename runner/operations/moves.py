@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.admin import refuse_far
 from runner.broker import keys
 from runner.broker.reading import Reader, keys_of, look
-from runner.broker.servers import by_server
+from runner.broker.servers import at, by_server
 from runner.errors import ConfigurationError
 from runner.operations.processes import workers_of
 from runner.operations.search import LIMITS
@@ -50,14 +51,22 @@ async def check_move(
     Return if workers of *to* know each of *chosen*, its queue and its id.
 
     Raises:
-        ConfigurationError: They do not.
+        ConfigurationError: They do not, or *to* is on another server than one of those queues.
     """
+    for queue in dict(chosen):
+        refuse_far(redis, queue, to)
     names = frozenset(filter(None, await _names(redis, chosen)))
     refuse_unknown(to, names, await known_jobs(redis, [*dict.fromkeys([*queues, to])]))
 
 
 async def movable(redis: Redis, queue: str, to: str, found: Sequence[bytes]) -> list[bytes]:
-    """Return those of *found* that workers of *to* know; all of them if nobody can tell."""
+    """
+    Return those of *found* that workers of *to* know; all of them if nobody can tell.
+
+    None if *to* is on another server: `check_move` says so of those that it is asked for.
+    """
+    if at(redis, to) is not at(redis, queue):
+        return []
     known = (await known_jobs(redis, [to]))[to]
     if not known:
         return [*found]

@@ -18,6 +18,7 @@ from runner import (
     Batch,
     Bury,
     Context,
+    Flow,
     JobState,
     Periodic,
     WorkerSettings,
@@ -32,7 +33,8 @@ from runner.configuration import use_config_file
 from runner.current import configure, current_client, disconnect, using
 from runner.errors import AppError, ConfigurationError, EnqueueError
 from runner.handle import JobHandle
-from runner.operations.actions import Operator
+from runner.operations.actions import Operator, Request
+from runner.operations.bulk import Bulk, Selection
 from runner.operations.catalog import Catalog
 from runner.operations.job import find_queue
 from runner.operations.jobs import list_jobs
@@ -40,7 +42,8 @@ from runner.operations.metrics import all_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import queues
 from runner.operations.schedules import act, schedules
-from runner.operations.verbs import SCHEDULE_VERBS
+from runner.operations.search import Filter
+from runner.operations.verbs import SCHEDULE_VERBS, Action
 from runner.operations.why import why
 from runner.periodic.poller import poll_age_s
 from runner.processes.http_server import serve_http
@@ -56,7 +59,7 @@ from tests.visit import SECRET
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from runner import QueueClient
+    from runner import FlowRun, QueueClient
 
 QUEUES = ("mail", "reports")
 
@@ -465,9 +468,94 @@ async def test_batch_with_callbacks_takes_no_job_of_another_server(
                     await enqueue
         assert (await batch.progress()).waiting == 1
         assert await batch.cancel()
-        with pytest.raises(EnqueueError, match="give a job of a queue that is here"):
-            await Batch(complete=send.call("a")).__aenter__()
+        two = Batch(complete=build.call(), success=send.call("a"))
+        with pytest.raises(EnqueueError, match="queues reports and mail are on different Redis"):
+            await two.__aenter__()
     assert await mail.zcard("arq:queue:mail") == 0
+
+
+async def test_batch_and_flow_are_where_their_queues_are(
+    client: QueueClient, redis_url: str, mail_url: str, redis: QueueClient
+) -> None:
+    """Whoever opens or starts them, and whoever asks for them afterwards."""
+    async with (
+        working(mail_url, send, bounce, queue="mail"),
+        working(redis_url, greet, queue="reports"),
+    ):
+        for asked_by in (client, client.at("mail")):
+            with using(client):
+                async with Batch(success=send.call("all")) as batch:
+                    await send.enqueue("a")
+                called = JobHandle[str](f"{batch.id}:success", "mail")
+
+                async def is_done(called: JobHandle[str] = called) -> bool:
+                    return await called.state() is JobState.DONE
+
+                await eventually(is_done)
+                flow = Flow()
+                first = flow.add(send.call("a"))
+                last = flow.add(send.call(first.out))
+                bad = flow.add(bounce.call())
+                run = await flow.start()
+            with using(asked_by):
+                assert (await batch.progress()).in_all.done == 1
+                assert await soon(run.result(last)) == "sent to sent to a"
+
+                async def is_dead(run: FlowRun = run, number: int = bad.number) -> bool:
+                    return (await run.states())[number] == "dead"
+
+                await eventually(is_dead)
+                assert await run.retry_dead() == 1
+                await eventually(is_dead)
+    assert not await redis.exists(f"arq:batch:{batch.id}", f"arq:batch:{run.id}")
+
+
+async def test_flow_over_two_servers_is_refused(client: QueueClient, mail: QueueClient) -> None:
+    """Its books are kept by the scripts that end its jobs, and those see one server."""
+    with using(client):
+        flow = Flow("both")
+        flow.add(send.call("a"), after=[flow.add(build.call())])
+        with pytest.raises(EnqueueError, match="reports and mail are on different Redis servers"):
+            await flow.start()
+        alone = Flow("called back", complete=build.call())
+        alone.add(send.call("a"))
+        with pytest.raises(EnqueueError, match="mail and reports are on different Redis servers"):
+            await alone.start()
+    assert await mail.keys("arq:batch*") == []
+
+
+async def test_parent_on_another_server_is_refused(client: QueueClient, mail: QueueClient) -> None:
+    """It would end, and call back, without what is within it; and counts would be made up."""
+    with using(client):
+        async with Batch("outer", complete=build.call()) as outer:
+            flow = Flow("inner", parent=outer)
+            flow.add(send.call("a"))
+            with pytest.raises(EnqueueError, match=r"opened on another Redis server than .* mail"):
+                await flow.start()
+            inner = Batch(parent=outer, death=send.call("a"))
+            with pytest.raises(EnqueueError, match=r"opened on another Redis server than .* mail"):
+                await inner.__aenter__()
+            assert await mail.keys("arq:batch*") == []
+            with using(client.at("mail")):
+                async with Batch(parent=outer):
+                    await build.enqueue()
+        assert (await outer.progress()).batches.total == 1
+        assert await outer.cancel()
+
+
+async def test_many_are_not_moved_to_another_server(client: QueueClient) -> None:
+    """It is said before it begins; and one that begins all the same leaves them alone."""
+    operator, catalog = Operator(client, "ada"), Catalog.of([send])
+    with using(client):
+        handles = await send.enqueue_many([{"to": "a"}, {"to": "b"}])
+    selection = Selection("mail", JobState.READY, Filter())
+    bulk = Bulk(client, operator, Request(Action.MOVE, to="reports"), selection)
+    with pytest.raises(ConfigurationError, match="different Redis servers"):
+        await bulk.check(catalog)
+    done = await bulk.run(catalog, total=2)
+    assert (done.acted, done.passed, done.is_over) == (0, 2, True)
+    with using(client):
+        assert [await one.state() for one in handles] == [JobState.READY] * 2
 
 
 async def test_batch_that_is_joined_goes_on_elsewhere_after_its_jobs_here_have_ended(
