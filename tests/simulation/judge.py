@@ -20,7 +20,7 @@ from runner.simulation.redis.sorted_set import SortedSet
 from tests.job_history import JobHistory, enqueued_in
 from tests.simulation import end_rules
 from tests.simulation.flow_rules import FlowRules
-from tests.simulation.ledger import QUEUE
+from tests.simulation.ledger import ASIDE, QUEUE
 from tests.simulation.schedule import MAX_CRASHES, OF_A_CALL
 from tests.simulation.stock import STOCK
 
@@ -43,6 +43,8 @@ _PLACE_MS = 2.0
 _FAR_MS = 60_000.0
 """Further in the future than any delay of these worlds."""
 _QUEUE = keys.ARQ.queue_key(QUEUE).encode()
+_ASIDE = keys.ARQ.queue_key(ASIDE).encode()
+_ASIDE_PLACES = tuple(_ASIDE + place.encode() for place in keys.PLACES if place != keys.DEAD_SUFFIX)
 _MARK = keys.ARQ.in_progress_prefix.encode()
 _BODY = keys.ARQ.job_prefix.encode()
 _ACKNOWLEDGED_AND_LOST = "acknowledged, and lost with the last second"
@@ -125,7 +127,10 @@ class Judge(Door):
         """
         far_ms = self.now_ms() + _FAR_MS
         left = [one for one in self.history.left() if one.holder or one.due_ms < far_ms]
-        return ", ".join(job.id.decode() for job in left)
+        ids = [job.id.decode() for job in left]
+        values = self.world.redis.db.values
+        ids += [place.decode() for place in _ASIDE_PLACES if place in values]
+        return ", ".join(ids)
 
     # ------------------------------------------------------------------ faults of calls
 
@@ -191,7 +196,7 @@ class Judge(Door):
             return
         if connection.process.name.startswith(STOCK):
             self._stock_did(connection.number, command, reply)
-        elif (name := _script(command)) is not None:
+        elif (name := _script(command)) is not None and _ASIDE not in command:
             args = command[3 + int(command[2]) :]
             if name == "claim":
                 self._check_unanswered(args)

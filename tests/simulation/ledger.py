@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.simulation.schedule import JobPlan, Step
 
 QUEUE = "sim"
+ASIDE = "aside"
+"""The other queue of a process whose workers share its slots; no judge follows its jobs."""
 ASKED_DELAY_S = 1.5
 """The delay that a job asks for when it asks for a retry."""
 
@@ -159,6 +161,18 @@ async def act_after(ctx: Context, number: int, before: list[str | Failed]) -> st
             isinstance(given, Failed) and ledger.plans[needed].on_failure == "go_on"
         ):
             ledger.misled.append(f"{ctx.job_id}: {given!r} of job {needed}")
+    return await act(ctx, number)
+
+
+@job(
+    queue=ASIDE,
+    max_retries=MAX_RETRIES,
+    timeout_s=TIMEOUT_S,
+    backoff=linear(RETRY_STEP_S),
+    keep_result_s=0,
+)
+async def act_aside(ctx: Context, number: int) -> str:
+    """The same in the other queue."""
     return await act(ctx, number)
 
 

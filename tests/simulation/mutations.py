@@ -28,6 +28,8 @@ from runner.worker.claim import Claimer
 from runner.worker.engine import Engine
 from runner.worker.fetch import Fetcher
 from runner.worker.outcome import Dead, Released, Retrying
+from runner.worker.pool import Share
+from runner.worker.room import Room
 from runner.worker.settle import Settler
 from runner.worker.slots import Slots
 from tests.replaced_scripts import replaced_scripts
@@ -376,10 +378,18 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {
     "unanswered-claims-forgotten": lambda: mock.patch.object(
         Claimer, "give_back_unanswered", _forget_unanswered
     ),
+    "slots-of-a-pool-not-given-back": lambda: mock.patch.object(Share, "end", _keep),
+    "other-queues-run-beside-a-suspect": lambda: mock.patch.object(
+        Room, "may_start", return_value=True
+    ),
     "suspects-run-among-others": lambda: mock.patch(
         "runner.worker.room.Room.is_empty", property(lambda _: True)
     ),
 }
+
+
+def _keep(_: Share, started: float) -> None:
+    """Give nothing back."""
 
 
 def _deciding(**by: Any) -> Any:

@@ -9,7 +9,7 @@ from tests.simulation.schedule import OF_A_CALL, OF_A_PROCESS, OF_CONNECTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runner import Worker
+    from runner import Fleet
     from runner.simulation.world import Process, World
     from tests.simulation.judge import Judge
     from tests.simulation.schedule import Fault
@@ -19,15 +19,15 @@ class Nemesis:
     """
     Disturbs one world.
 
-    workers: the process at each place, and its worker once it has begun. stock: the processes of
-    stock arq's worker. Both are kept up to date.
+    workers: the process at each place, and its workers once they have begun. stock: the processes
+    of stock arq's worker. Both are kept up to date.
     """
 
     def __init__(
         self,
         world: World,
         judge: Judge,
-        workers: Mapping[int, tuple[Process, Worker | None]],
+        workers: Mapping[int, tuple[Process, Fleet | None]],
         stock: Sequence[Process],
     ) -> None:
         self._world = world
@@ -39,12 +39,12 @@ class Nemesis:
         """Let *fault* happen now."""
         world = self._world
         self._judge.note_fault(fault)
-        process, worker = self._workers.get(fault.who) or (self._stock[-1], None)
+        process, fleet = self._workers.get(fault.who) or (self._stock[-1], None)
         if fault.kind in OF_A_CALL:
             self._judge.expect(fault)
             return
         if fault.kind in OF_A_PROCESS:
-            _disturb_process(fault, process, worker)
+            _disturb_process(fault, process, fleet)
         elif fault.kind in OF_CONNECTIONS:
             _disturb_connections(fault, process, world)
         else:
@@ -89,7 +89,7 @@ class Nemesis:
             connection.slower_by_s = 0.0
 
 
-def _disturb_process(fault: Fault, process: Process, worker: Worker | None) -> None:
+def _disturb_process(fault: Fault, process: Process, fleet: Fleet | None) -> None:
     match fault.kind:
         case "crash":
             process.crash(with_its_machine=fault.for_s < 0.5)
@@ -97,8 +97,8 @@ def _disturb_process(fault: Fault, process: Process, worker: Worker | None) -> N
             process.crash_after(1 + int(fault.for_s * 40))
         case "freeze":
             process.freeze(fault.for_s)
-        case "terminate" if worker is not None:
-            worker.stop(at_once=fault.for_s < 1)
+        case "terminate" if fleet is not None:
+            fleet.stop(at_once=fault.for_s < 1)
         case "partition":
             process.partition(fault.for_s)
         case "askew":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
-from runner import Failed, Flow, Lane, QueueClient, Rate, WorkerSettings, connect
+from runner import Failed, Fleet, Flow, Lane, QueueClient, Rate, SlotPool, WorkerSettings, connect
 from runner.admin import Admin
 from runner.broker import keys
 from runner.current import using
@@ -20,7 +20,7 @@ from runner.operations.actions import Operator
 from runner.operations.lanes import set_limit
 from runner.simulation.world import World
 from tests.simulation.judge import Judge
-from tests.simulation.ledger import QUEUE, Ledger, act, act_after, written
+from tests.simulation.ledger import ASIDE, QUEUE, Ledger, act, act_after, act_aside, written
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.schedule import (
     GRACE_S,
@@ -69,6 +69,13 @@ class Settings(WorkerSettings):
     blocked_warn_s = 0.5
 
 
+class Aside(Settings):
+    """The worker of the other queue."""
+
+    queue = ASIDE
+    jobs = (act_aside,)  # type: ignore[assignment]  # other ones than its base's
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """
@@ -92,7 +99,8 @@ def play(schedule: Schedule) -> Verdict:
         _quiet(),
         World(schedule.seed, redis_version=schedule.redis_version, door=judge) as world,
     ):
-        ledger = Ledger(world, {plan.number: plan for plan in schedule.jobs})
+        plans = (*schedule.jobs, *schedule.aside)
+        ledger = Ledger(world, {plan.number: plan for plan in plans})
         judge.attend(world, ledger)
         with written(ledger), on_the_worlds_clock():
             _Play(schedule, world, ledger, judge).run()
@@ -108,7 +116,7 @@ class _Play:
         self._world = world
         self._ledger = ledger
         self._judge = judge
-        self._workers: dict[int, tuple[Process, Worker | None]] = {}
+        self._workers: dict[int, tuple[Process, Fleet | None]] = {}
         self._stock: list[Process] = []
         self._nemesis = Nemesis(world, judge, self._workers, self._stock)
         self._is_stopping = False
@@ -140,9 +148,9 @@ class _Play:
         self._is_stopping = True
         for process in self._stock:
             process.crash()
-        for _, worker in self._workers.values():
-            if worker is not None:
-                worker.stop()
+        for _, fleet in self._workers.values():
+            if fleet is not None:
+                fleet.stop()
         everyone_ended = world.run_until(
             lambda: not any(process.is_alive for process in world.processes), longest_s=_STOP_S
         )
@@ -160,19 +168,27 @@ class _Play:
             return
 
         async def main() -> None:
-            worker = Settings.worker(concurrency=self._schedule.slots, handle_signals=False)
-            self._workers[place] = (process, worker)
+            fleet = Fleet(self._made())
+            self._workers[place] = (process, fleet)
             if self._is_stopping:
-                worker.stop()
-            try:
-                await worker.async_run()
-            finally:
-                await worker.close()
+                fleet.stop()
+            await fleet.run()
 
         skew_s = 0.0
         process = self._world.process(f"worker {place}.{life}", main, skew_s=skew_s)
         self._workers[place] = (process, None)
         self._keep_alive(process, lambda: self._start_worker(place, life + 1))
+
+    def _made(self) -> list[Worker]:
+        """Return the worker of a process, or both of them."""
+        slots = self._schedule.slots
+        if not self._schedule.pool:
+            return [Settings.worker(concurrency=slots, handle_signals=False)]
+        pool = SlotPool(slots, strict=self._schedule.pool == "strict")
+        return [
+            Settings.worker(share=pool.share(2), handle_signals=False),
+            Aside.worker(share=pool.share(1), handle_signals=False),
+        ]
 
     def _start_stock_worker(self, place: int, life: int = 1) -> None:
         if self._is_stopping:
@@ -219,6 +235,8 @@ class _Play:
                 group.create_task(self._enqueue(client, plan))
             for plans in bulks.values():
                 group.create_task(self._enqueue_many(client, plans))
+            for plan in self._schedule.aside:
+                group.create_task(self._enqueue_aside(client, plan))
             for flow, plans in flows.items():
                 group.create_task(self._start_flow(client, flow, plans))
         await client.aclose()
@@ -243,6 +261,11 @@ class _Play:
             await asyncio.sleep(0.2)
             twice = options.request((), {"number": plan.number})
             await self._acknowledges(lambda: client.enqueuer.put(twice), again=False)
+
+    async def _enqueue_aside(self, client: QueueClient, plan: JobPlan) -> None:
+        await asyncio.sleep(plan.at_s)
+        request = act_aside.options().request((), {"number": plan.number})
+        await self._acknowledges(lambda: client.enqueuer.put(request), again=False)
 
     async def _start_flow(self, client: QueueClient, number: int, plans: list[JobPlan]) -> None:
         nodes: dict[int, Node[str] | Node[str | Failed]] = {}
@@ -377,14 +400,15 @@ class _Play:
             await _set_limit(client, one.lane, one.limit)
 
     def _order(self, number: int, order: str) -> None:
-        _, worker = self._workers[number % self._schedule.workers]
-        if worker is None:
+        _, fleet = self._workers[number % self._schedule.workers]
+        if fleet is None:
             return
         if order == "stop":
-            worker.stop()
+            fleet.stop()
         else:
-            worker.quiet()
-            self._world.later(self._world.now + 3.0, worker.resume)
+            for worker in fleet.workers:
+                worker.quiet()
+                self._world.later(self._world.now + 3.0, worker.resume)
 
     async def _insist(self, ask: Callable[[], Awaitable[object]]) -> None:
         while True:

@@ -25,6 +25,9 @@ How one attempt goes: it returns, raises, times out, asks for a retry (charged, 
 buries itself, kills its process, or cancels itself.
 """
 
+Pool = Literal["", "weights", "strict"]
+"""How the workers of a process share its slots; '': there is one worker."""
+
 OnFailure = Literal["wait", "go_on", "cancel"]
 
 Verb = Literal["abort", "run", "bury", "delete", "pause", "quiet", "stop"]
@@ -59,6 +62,8 @@ PRIORITISED = 0.25
 """The part of all schedules of whose jobs some have priorities."""
 FLOWED = 0.25
 """The part of all schedules, of those without stock arq workers, most of whose jobs are nodes."""
+POOLED = 0.2
+"""The part of all schedules whose workers share their slots with one of another queue."""
 REFUSALS = ("FULL", "READ_ONLY", "LOADING", "BUSY")
 
 
@@ -142,6 +147,9 @@ class Schedule:
     trouble_s: float
     """Faults and acts come within this time."""
     limits: tuple[Limit, ...] = ()
+    pool: Pool = ""
+    aside: tuple[JobPlan, ...] = ()
+    """Jobs of another queue, whose worker shares the slots of each process by *pool*."""
 
     def without(self, **parts: object) -> Schedule:
         """Return it with other parts."""
@@ -175,6 +183,27 @@ def draw(seed: int, *, large: bool | None = None) -> Schedule:
         redis_version=dice.choice(((6, 2, 14), (7, 0, 15), (7, 4, 0))),
         trouble_s=trouble_s,
         limits=_limits(seed, trouble_s),
+        pool=_pool(seed),
+        aside=_aside(seed, trouble_s, jobs) if _pool(seed) else (),
+    )
+
+
+def _pool(seed: int) -> Pool:
+    dice = Random(f"{seed}:pool")
+    return dice.choice(("weights", "strict")) if dice.random() < POOLED else ""
+
+
+def _aside(seed: int, trouble_s: float, jobs: int) -> tuple[JobPlan, ...]:
+    dice = Random(f"{seed}:aside")
+    kinds: tuple[tuple[Step, ...], ...] = (("ok",), ("fail", "ok"), ("kill", "ok"))
+    return tuple(
+        JobPlan(
+            number=jobs + place,
+            at_s=round(dice.uniform(0.0, trouble_s * 0.8), 3),
+            steps=dice.choices(kinds, (10, 3, 1))[0],
+            takes_s=dice.choice((0.0, 0.01, 0.5, 2.0)),
+        )
+        for place in range(dice.randint(1, jobs))
     )
 
 

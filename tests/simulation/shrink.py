@@ -9,7 +9,7 @@ from tests.simulation.play import Verdict, play
 if TYPE_CHECKING:
     from tests.simulation.schedule import Schedule
 
-_PARTS = ("faults", "jobs", "acts", "limits")
+_PARTS = ("faults", "jobs", "acts", "limits", "aside")
 
 
 def shrink(schedule: Schedule, *, most_plays: int = 300) -> tuple[Schedule, Verdict]:
@@ -54,6 +54,8 @@ def _smaller(schedule: Schedule) -> Any:
     if schedule.stock_workers:
         faults = tuple(fault for fault in schedule.faults if fault.who < schedule.workers)
         yield schedule.without(stock_workers=0, faults=faults)
+    if schedule.pool and not schedule.aside:
+        yield schedule.without(pool="")
     if schedule.slots > 1:
         yield schedule.without(slots=1)
 
@@ -62,7 +64,7 @@ def described(schedule: Schedule) -> str:
     """Return what is left of a schedule, a line for each part."""
     head = (
         f"seed {schedule.seed}: {schedule.workers} workers with {schedule.slots} slots, "
-        f"{schedule.stock_workers} stock workers"
+        f"{schedule.stock_workers} stock workers{schedule.pool and f', a pool: {schedule.pool}'}"
     )
     lines = [head] + [f"  {part}" for kind in _PARTS for part in getattr(schedule, kind)]
     return "\n".join(lines)
