@@ -47,6 +47,7 @@ PAGES = (
     "/workers",
     "/workers/web-007:1",
     "/jobs/default/ready-1000",
+    "/runs",
     "/metrics/jobs",
     "/schedules",
     "/audit",

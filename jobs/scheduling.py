@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jobs.sync_pace import LOOK_BACK
+from runner.wording import counted, span
 
 if TYPE_CHECKING:
     from jobs.services import Services
@@ -74,6 +75,15 @@ def write_interval(every_s: int | None) -> str:
     if every_s is None:
         return ADAPTING
     return next(f"{every_s // size}{unit}" for unit, size in _UNITS.items() if not every_s % size)
+
+
+def how_often(every_s: float) -> str:
+    """Return how often that is, in words: every day, every 12 hours, every 4 min 10 s."""
+    for word, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        many, rest = divmod(every_s, size)
+        if many and not rest:
+            return f"every {word}" if many == 1 else f"every {counted(int(many), word)}"
+    return f"every {span(every_s)}"
 
 
 def _check(every_s: int) -> None:

@@ -30,7 +30,7 @@ from jobs.charts.phrases import lead_and_evidence
 from jobs.charts.tile import Tile, plain_title, tile
 from jobs.drawn_charts import picture
 from jobs.run_analytics import run_analytics
-from jobs.scheduling import write_interval
+from jobs.scheduling import how_often, write_interval
 from jobs.sync_channel import sync_now
 from jobs.web.adding import adding_routes
 from jobs.web.runs import run_routes
@@ -216,6 +216,7 @@ def _channel_routes(dashboard: Dashboard, store: ChannelStore) -> list[BaseRoute
             sources=await store.syncs.sources(channel.id),
             schedule=await store.schedules.find(channel.id),
             every=write_interval,
+            how_often=how_often,
             analysis=analysis,
             runs=await store.analyses.runs(channel.id),
             charts=[one for one in charts if said is None or one.key != _MAIN_CHART],

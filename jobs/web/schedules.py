@@ -13,6 +13,7 @@ from starlette.routing import Route
 from jobs.scheduling import (
     LONGEST_S,
     SHORTEST_S,
+    how_often,
     read_interval,
     schedule_channel,
     write_interval,
@@ -95,7 +96,7 @@ class ChannelSchedules:
         except NotStoredError:
             raise HTTPException(404, "that channel is gone") from None
         await self._dashboard.operator(request).record(
-            "schedule", channel.id, f"every {write_interval(every_s)}", "done"
+            "schedule", channel.id, _often(every_s), "done"
         )
         return schedule
 
@@ -130,7 +131,12 @@ def schedule_routes(dashboard: Dashboard, schedules: ChannelSchedules) -> list[B
     async def all_schedules(request: Request) -> Response:
         found, more = await schedules.page(request.query_params.get("after"), _PAGE)
         return dashboard.render(
-            request, "channel_schedules.html.j2", scheduled=found, after=more, every=write_interval
+            request,
+            "channel_schedules.html.j2",
+            scheduled=found,
+            after=more,
+            every=write_interval,
+            how_often=how_often,
         )
 
     async def change(request: Request) -> Response:
@@ -146,9 +152,7 @@ def schedule_routes(dashboard: Dashboard, schedules: ChannelSchedules) -> list[B
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
         await schedules.set(request, channel, every_s)
-        often = (
-            "as often as it publishes" if every_s is None else f"every {write_interval(every_s)}"
-        )
+        often = _often(every_s)
         return dashboard.back(
             request, back, f"{channel.title or channel.id} is synced by itself, {often}."
         )
@@ -215,3 +219,7 @@ def _position(text: str) -> tuple[datetime, str]:
     if due_at is None or due_at.tzinfo is None:
         raise ConfigurationError("`after` is not a position in this list: start from the top")
     return due_at, channel_id
+
+
+def _often(every_s: int | None) -> str:
+    return "as often as it publishes" if every_s is None else how_often(every_s)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from runner.operations.snapshot import last_minutes
 from runner.wording import counted, milliseconds, number, size, span, time_of_day
 
 if TYPE_CHECKING:
@@ -195,16 +196,25 @@ def _of_waits(seen: Snapshot) -> Iterator[Finding]:
 
 
 def _of_failures(seen: Snapshot) -> Iterator[Finding]:
-    last = seen.last
-    if last.failed < _FAILING_AT_LEAST or last.failed < _FAILING * last.attempts:
+    last, pace = seen.last, seen.pace
+    if not last.attempts:
         return
-    worst = max(seen.jobs, key=lambda one: one.total.failed)
+    beside = f"; {pace.usual_failing}" if pace.usual_failing else ""
+    is_much = last.failed >= _FAILING_AT_LEAST and last.failed >= _FAILING * last.attempts
+    text = f"{pace.share_failing} of the attempts of the last {in_words(pace.minutes).lower()} "
+    text += f"minutes failed{beside}"
+    of_all = f"{number(last.failed)} of {number(last.attempts)} attempts"
+    if not is_much and not pace.is_failing_more:
+        yield Finding("failures", Severity.OK, text, facts=of_all)
+        return
+    failed = {(one.queue, one.name): last_minutes(one.cells).failed for one in seen.jobs}
+    worst = max(failed, key=failed.__getitem__)
     yield Finding(
         "failures",
         Severity.WARNING,
-        f"{100 * last.failed / last.attempts:.0f} % of the attempts of the last minutes failed",
+        text,
         "pipeline retries and the page of failing jobs name their errors.",
-        f"{number(last.failed)} of {number(last.attempts)} attempts · most of them of {worst.name}",
+        f"{of_all} · {number(failed[worst])} of them of {worst[1]}",
     )
 
 

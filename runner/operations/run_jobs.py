@@ -146,19 +146,25 @@ class ReadJob:
 
 
 async def read_members(
-    redis: Redis, members: Sequence[Member], catalog: Catalog
+    redis: Redis, members: Sequence[Member], catalog: Catalog, *, with_gave: bool = True
 ) -> dict[Member, ReadJob]:
-    """Read the jobs of *members*, in whatever state; those of which nothing is left are missing."""
+    """
+    Read the jobs of *members*, in whatever state; those of which nothing is left are missing.
+
+    with_gave: also what each gave, which has to be searched for secrets.
+    """
     by_queue: dict[str, list[bytes]] = {}
     for queue, key in members:
         by_queue.setdefault(queue, []).append(key)
     found: dict[Member, ReadJob] = {}
     for queue, ids in by_queue.items():
         for some in chunks(ids):
-            one, died = await _read(at(redis, queue), queue, some, catalog)
+            one, died = await _read(at(redis, queue), queue, some, catalog, with_gave=with_gave)
             found |= one
             if rest := [key for key in died if key not in ids]:
-                found |= (await _read(at(redis, queue), queue, rest, catalog))[0]
+                found |= (await _read(at(redis, queue), queue, rest, catalog, with_gave=with_gave))[
+                    0
+                ]
     return found
 
 
@@ -230,7 +236,7 @@ async def _places(redis: Redis, queue: str, ids: Sequence[bytes]) -> _Places:
 
 
 async def _read(
-    redis: Redis, queue: str, ids: Sequence[bytes], catalog: Catalog
+    redis: Redis, queue: str, ids: Sequence[bytes], catalog: Catalog, *, with_gave: bool
 ) -> tuple[dict[Member, ReadJob], list[bytes]]:
     """Read jobs; and the ids of those that died under an id of their caller's choice."""
     own = keys.of(redis)
@@ -274,7 +280,7 @@ async def _read(
             due_ms=places.due_ms(place, state),
             token=places.tokens[place],
         )
-        found[queue, key] = one.read(catalog)
+        found[queue, key] = one.read(catalog, with_gave=with_gave)
     return found, died
 
 
@@ -296,7 +302,7 @@ class _Parts:
     due_ms: float | None
     token: bytes | None
 
-    def read(self, catalog: Catalog) -> ReadJob:
+    def read(self, catalog: Catalog, *, with_gave: bool) -> ReadJob:
         result, envelope = self.result, self.envelope
         job_id = shown_id(self.key)
         name = envelope.name if envelope else result.text("f", most=_NAME) or None
@@ -315,7 +321,7 @@ class _Parts:
             attempts=self._attempts(),
             worker=self._worker(),
             succeeded=succeeded,
-            gave=self._gave(catalog, name or "", succeeded=succeeded),
+            gave=self._gave(catalog, name or "", succeeded=succeeded) if with_gave else "",
             batch_id=batch_id,
             led_by=None,
             is_on_path=False,

@@ -2,8 +2,8 @@
 The latest runs, put together from the jobs that carry their traces or batches.
 
 No list of runs is kept: the newest jobs of each queue are read, and those of one run are one row.
-The cost does not grow with the number of jobs. A run that reaches further back has more jobs than
-its row says; its page finds them all.
+The cost does not grow with the number of jobs, and hardly with that of queues. A run that reaches
+further back has more jobs than its row says; its page finds them all.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from runner.operations.catalog import Catalog
     from runner.operations.run_jobs import Member, ReadJob
 
-NEWEST: Final = 200
-"""How many jobs of each queue and state are read."""
+_MOST: Final = 200
+"""So many jobs of each state are read, all queues together."""
+
+_FEWEST: Final = 20
+"""So many of each queue are read however many queues there are."""
 
 _READ: Final = (
     JobState.DONE,
@@ -114,12 +117,13 @@ async def latest(
     redis: Redis, queues: Sequence[str], catalog: Catalog, *, limit: int = 50
 ) -> RunPage:
     """Return the latest *limit* runs of more than one job."""
+    most = max(_FEWEST, _MOST // max(1, len(queues)))
     now, found, page = await asyncio.gather(
         redis_now(redis),
-        asyncio.gather(*[_newest(at(redis, queue), queue) for queue in queues]),
+        asyncio.gather(*[_newest(at(redis, queue), queue, most) for queue in queues]),
         batches(redis),
     )
-    read = [*(await read_members(redis, [*chain(*found)], catalog)).values()]
+    read = [*(await read_members(redis, [*chain(*found)], catalog, with_gave=False)).values()]
     together: dict[tuple[str, str], list[ReadJob]] = {}
     led_on = {one.trace for one in read}
     for one in read:
@@ -138,18 +142,18 @@ async def latest(
     return RunPage(now, rows[: -limit - 1 : -1], len(read), len(read) - many)
 
 
-async def _newest(redis: Redis, queue: str) -> list[Member]:
-    """Return the newest jobs of a queue in each state."""
+async def _newest(redis: Redis, queue: str, most: int) -> list[Member]:
+    """Return the newest jobs of a queue, *most* of each state."""
     own = keys.of(redis)
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hkeys(own.queue_key(queue) + keys.RUNNING_SUFFIX)
         [running] = await answers(pipe)
-    ids = dict.fromkeys(Reader().known(running, [])[:NEWEST])
+    ids = dict.fromkeys(Reader().known(running, [])[:most])
     for state in _READ:
         window = await Window.of(
             redis, queue, state, until_now=state is not JobState.DONE, sort=Sort.NEWEST
         )
-        ids |= dict.fromkeys(one.member for one in await window.read(None, NEWEST))
+        ids |= dict.fromkeys(one.member for one in await window.read(None, most))
     return [(queue, one) for one in ids]
 
 

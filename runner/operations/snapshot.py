@@ -14,6 +14,7 @@ from runner.operations.processes import processes
 from runner.operations.queues import depth, queues
 from runner.operations.redis_info import store
 from runner.operations.schedules import schedules, schedules_in_sight
+from runner.operations.usual import Pace, UsualBands
 from runner.periodic.poller import poll_age_s
 from runner.states import JobState
 
@@ -56,7 +57,12 @@ class SeenQueues:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot(SeenQueues):
-    """All of it. dead: the dead jobs by error. polled_s_ago: null if the poller never ran."""
+    """
+    All of it.
+
+    dead: the dead jobs by error. polled_s_ago: null if the poller never ran. pace: the last full
+    minutes, all jobs together, beside what is usual.
+    """
 
     processes: Sequence[Process]
     store: Store
@@ -64,6 +70,7 @@ class Snapshot(SeenQueues):
     dead: Groups
     schedules: Sequence[Schedule]
     polled_s_ago: float | None
+    pace: Pace
 
     @property
     def cells(self) -> list[Cell]:
@@ -107,16 +114,32 @@ async def look_at_queues(redis: Redis, names: Sequence[str]) -> SeenQueues:
     return SeenQueues(at=at, queues=counted, jobs=jobs, depths=series)
 
 
+async def pace(redis: Redis, bands: UsualBands) -> Pace:
+    """Return how the last full minutes went, all jobs together, beside what is usual."""
+    jobs, usual = await asyncio.gather(all_jobs(redis, hours=1), bands.now())
+    return Pace.of(last_minutes(together(jobs)), LAST_MINUTES, usual)
+
+
 async def look(
-    redis: Redis, names: Sequence[str], catalog: Catalog, schedule: Sequence[Periodic] = ()
+    redis: Redis,
+    names: Sequence[str],
+    catalog: Catalog,
+    schedule: Sequence[Periodic] = (),
+    *,
+    bands: UsualBands | None = None,
 ) -> Snapshot:
-    """Read all of it. The cost does not grow with the number of jobs."""
-    seen, working, server, marks, planned = await asyncio.gather(
+    """
+    Read all of it. The cost does not grow with the number of jobs.
+
+    bands: kept by those who look again and again: what is usual is read every five minutes.
+    """
+    seen, working, server, marks, planned, usual = await asyncio.gather(
         look_at_queues(redis, names),
         processes(redis, names),
         store(awake(redis)),
         deploys(redis),
         schedules(redis, schedules_in_sight(schedule, names), catalog),
+        (bands or UsualBands(redis)).now(),
     )
     return Snapshot(
         at=seen.at,
@@ -129,6 +152,7 @@ async def look(
         dead=await groups(redis, names, JobState.DEAD, catalog),
         schedules=planned,
         polled_s_ago=await poll_age_s(redis, names),
+        pace=Pace.of(last_minutes(together(seen.jobs)), LAST_MINUTES, usual),
     )
 
 

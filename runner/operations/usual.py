@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from runner import clock
 from runner.broker.redis_clock import redis_now
 from runner.operations.metrics import LONGEST_HOURS, all_jobs, together
+from runner.wording import NOTHING, milliseconds, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,13 @@ ABOUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Between which values most were."""
+    """
+    Between which values most were.
+
+    Attributes:
+        low: The 10th percentile.
+        high: The 90th percentile.
+    """
 
     low: float
     high: float
@@ -56,8 +63,10 @@ class Usual:
     """
     What is usual at this time of day.
 
-    done: attempts done a minute. failing: percent of the attempts that failed, and run_ms: the run
-    time that half of them stayed below; null where hardly any ended.
+    Attributes:
+        done: Attempts done a minute.
+        failing: Percent of the attempts that failed; null where hardly any ended.
+        run_ms: The run time that half of them stayed below; null where hardly any ended.
     """
 
     done: Band
@@ -69,6 +78,79 @@ class Usual:
         if self.failing is None or last.failed < _WORTH_A_LOOK:
             return False
         return 100 * last.failed / last.attempts > max(1.0, self.failing.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    How the last full minutes went, beside what is usual at this time of day.
+
+    Attributes:
+        minutes: How many full minutes it is of.
+        done: Attempts done in them.
+        failed: Attempts that failed in them.
+        done_a_minute: Attempts done a minute.
+        failing: Percent of the attempts that failed; null if none ended.
+        run_ms: The run time that half of them stayed below; null if none ended.
+        usual: What is usual; null if too little was counted to tell.
+        is_failing_more: Whether more fail than is usual, and enough to look at.
+    """
+
+    minutes: int
+    done: int
+    failed: int
+    done_a_minute: float
+    failing: float | None
+    run_ms: float | None
+    usual: Usual | None
+    is_failing_more: bool
+
+    @classmethod
+    def of(cls, last: Cell, minutes: int, usual: Usual | None) -> Pace:
+        """Compare *last*, the sum of *minutes*, with what is usual."""
+        return cls(
+            minutes=minutes,
+            done=last.done,
+            failed=last.failed,
+            done_a_minute=last.done / minutes,
+            failing=100 * last.failed / last.attempts if last.attempts else None,
+            run_ms=last.percentile_ms(0.5),
+            usual=usual,
+            is_failing_more=usual is not None and usual.is_failing_more(last),
+        )
+
+    @property
+    def share_failing(self) -> str:
+        """The share that fails, in words."""
+        return NOTHING if self.failing is None else f"{_tenths(self.failing)} %"
+
+    @property
+    def usual_done(self) -> str:
+        """How many are usually done a minute, in words; empty if nobody knows."""
+        band = self.usual.done if self.usual else None
+        return f"usual {_between(short(band.low), short(band.high))}" if band else ""
+
+    @property
+    def usual_failing(self) -> str:
+        """Which share usually fails, in words; empty if nobody knows."""
+        band = self.usual.failing if self.usual else None
+        return f"usual {_between(_tenths(band.low), _tenths(band.high))} %" if band else ""
+
+    @property
+    def usual_run(self) -> str:
+        """What half of them usually stay below, in words; empty if nobody knows."""
+        band = self.usual.run_ms if self.usual else None
+        if band is None:
+            return ""
+        return f"usual {_between(milliseconds(band.low), milliseconds(band.high))}"
+
+
+def _between(low: str, high: str) -> str:
+    return low if low == high else f"{low}–{high}"
+
+
+def _tenths(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 class UsualBands:

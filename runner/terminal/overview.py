@@ -9,11 +9,12 @@ from rich.text import Text
 from runner.operations.findings import CHECKED, Severity, findings, title
 from runner.operations.plot import SHARES
 from runner.operations.snapshot import look
+from runner.operations.usual import UsualBands
 from runner.operations.words import UNREADABLE, note, progress, shown
 from runner.terminal.charts import FAILED, MUTED, bars, strips
 from runner.terminal.live_table import Line
 from runner.terminal.pane import Pane, Reading
-from runner.wording import NOTHING, elapsed, local_time, milliseconds, size, span, zone
+from runner.wording import NOTHING, elapsed, local_time, milliseconds, short, size, span, zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runner.operations.queues import Queue
     from runner.operations.session import OperatorSession
     from runner.operations.snapshot import Snapshot
+    from runner.operations.usual import Pace
 
 _COUNTS = ("ready", "running", "scheduled", "retrying", "dead")
 _SHOWN = 3
@@ -48,13 +50,20 @@ class Overview(Pane):
         | {"ready, last hour": "left"}
     }
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._bands: UsualBands | None = None
+
     async def look(self, session: OperatorSession) -> Reading:
         """Read what is wrong, all queues, and the attempts of the last hour."""
-        seen = await look(session.redis, session.queues, session.catalog, session.schedule)
+        self._bands = self._bands or UsualBands(session.redis)
+        seen = await look(
+            session.redis, session.queues, session.catalog, session.schedule, bands=self._bands
+        )
         columns, rows = self.app.size if self.is_attached else _UNSEEN
         left = rows - _AROUND - len(seen.queues) - 2
         found = findings(seen)
-        heads = [_head(seen), *wrong(found)]
+        heads = [_head(seen), _pace(seen.pace), *wrong(found)]
         for line in heads:
             line.truncate(columns - 3, overflow="ellipsis")
         left -= len(heads)
@@ -89,6 +98,22 @@ def _head(seen: Snapshot) -> Text:
         (f"  redis {milliseconds(seen.store.answer_ms)}", ""),
         (f"  {size(seen.store.memory)}" + (f" of {size(memory)}" if memory else ""), ""),
     )
+
+
+def _pace(pace: Pace) -> Text:
+    """The last full minutes, each figure beside what is usual at this time of day."""
+    line = Text()
+    for value, what, usual in (
+        (short(pace.done_a_minute), "done a minute", pace.usual_done),
+        (pace.share_failing, "failing", pace.usual_failing),
+        (milliseconds(pace.run_ms), "half ran below", pace.usual_run),
+    ):
+        is_bad = what == "failing" and pace.is_failing_more
+        line.append("  " if line else "")
+        line.append(value, f"bold {FAILED}" if is_bad else "bold")
+        line.append(f" {what}")
+        line.append(f" ({usual})" if usual else "", MUTED)
+    return line
 
 
 def wrong(found: Sequence[Finding]) -> list[Text]:

@@ -36,6 +36,8 @@ from runner.operations.paging import Sort
 from runner.operations.processes import Process, processes
 from runner.operations.queues import Depth, Queue, depth, queue, queues
 from runner.operations.redis_info import Store, store
+from runner.operations.snapshot import pace
+from runner.operations.usual import Pace
 from runner.operations.verbs import BATCH_VERBS, JOB_NAME_VERBS, Action
 from runner.operations.why import Why, why
 from runner.states import LISTED, Found
@@ -523,7 +525,17 @@ def _metrics(dashboard: Dashboard) -> list[Endpoint]:
         hours = whole_number(request, "hours", metrics.MINUTES_HOURS, metrics.LONGEST_HOURS)
         return await metrics.one_job(redis, _queue(dashboard, request), name, hours=hours)
 
+    async def now(_: WebRequest) -> Pace:
+        return await pace(redis, dashboard.usual)
+
     return [
+        Endpoint(
+            "GET",
+            "/api/pace",
+            "Show the last full minutes of all jobs, and what is usual at this time of day",
+            Pace,
+            now,
+        ),
         Endpoint(
             "GET",
             "/api/metrics",

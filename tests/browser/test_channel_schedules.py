@@ -88,7 +88,7 @@ def test_schedule_is_found_changed_and_made(page: Page, picture: Camera) -> None
     expect(field).to_have_value("12h")
     field.fill("30m")
     rows.filter(has_text="Alpha").get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Alpha is synced by itself, every 30m.")).to_be_visible()
+    expect(page.get_by_text("Alpha is synced by itself, every 30 minutes.")).to_be_visible()
     expect(page.get_by_label("Alpha: every")).to_have_value("30m")
     rows.filter(has_text="Beta").get_by_role("button", name="Take off").click()
     expect(rows).to_have_count(1)

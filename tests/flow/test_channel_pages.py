@@ -203,7 +203,7 @@ async def test_schedule_is_made_changed_and_taken_off_from_the_page(
     answer = await _sent(browser, "/channels/schedule", every="12h", back="/channels/schedules")
     assert answer.headers["location"] == "/channels/schedules"
     page = (await browser.get("/channels/schedules")).text
-    assert "is synced by itself, every 12h." in page
+    assert "is synced by itself, every 12 hours." in page
     assert 'value="12h"' in page
     assert "<script>alert" not in page
     first = await store.schedules.find(CHANNEL.id)
@@ -223,7 +223,7 @@ async def test_schedule_is_made_changed_and_taken_off_from_the_page(
     assert await store.schedules.find(CHANNEL.id) is None
     assert "No channel is on a schedule" in (await browser.get("/channels/schedules")).text
     log = (await browser.get("/audit")).text
-    assert all(word in log for word in ("unschedule", "every auto", "every 12h"))
+    assert all(word in log for word in ("unschedule", "as often as it publishes", "every 12 hours"))
     assert "/channels/schedules" in (await browser.get("/schedules")).text
 
 

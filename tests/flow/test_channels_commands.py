@@ -110,7 +110,7 @@ async def test_stored_channel_is_exported_and_removed(commands: Commands) -> Non
     scheduled = commands.run("pipeline", "channels", "schedule", "UC1", "--every", "auto", "--json")
     assert (scheduled.document["every_s"], scheduled.document["scheduled"]) == (None, True)
     hourly = commands.run("pipeline", "channels", "schedule", "UC1", "--every", "36h").out
-    assert hourly.startswith("Channel UC1: synced automatically every 36h; next at ")
+    assert hourly.startswith("Channel UC1: synced automatically every 36 hours; next at ")
     ended = commands.run("pipeline", "channels", "schedule", "UC1", "--off")
     assert ended.out == "Channel UC1: synced only on request\n"
     both = commands.run("pipeline", "channels", "schedule", "UC1", "--off", "--every", "1h")

@@ -113,7 +113,12 @@ async def _graph(redis: QueueClient, job_id: str) -> RunGraph:
     runs = _runs(redis)
     key = await runs.of_job(job_id)
     assert key is not None
-    return await runs.graph(key)
+    graph = await runs.graph(key)
+    while (
+        not graph.is_complete
+    ):  # one look takes a moment at most: on a busy machine not all is read
+        graph = await runs.graph(key)
+    return graph
 
 
 def _tree(graph: RunGraph) -> list[tuple[int, str, str]]:

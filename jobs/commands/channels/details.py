@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.channel.words import spoken
 from jobs.commands.channels.choice import choose_channel
-from jobs.scheduling import write_interval
+from jobs.scheduling import how_often
 from jobs.sources.source import shown
 from runner.commands.output import Shown
 from runner.commands.tables import Facts, Lines
@@ -103,9 +103,7 @@ def _parts(details: Details) -> Iterator[Facts | Lines]:
 def _facts(details: Details) -> dict[str, str]:
     channel, counts, schedule = details.channel, details.counts, details.schedule
     generated = ", generated" if channel.generated else ""
-    every = (
-        f"every {write_interval(schedule.every_s)}" if schedule and schedule.every_s else "adapting"
-    )
+    every = how_often(schedule.every_s) if schedule and schedule.every_s else "adapting"
     successes = ", only those that did well" if channel.successes_only else ""
     return {
         "Id": channel.id,

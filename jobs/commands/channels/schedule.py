@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobs.commands.channels.choice import choose_channel
-from jobs.scheduling import schedule_channel, write_interval
+from jobs.scheduling import how_often, schedule_channel
 from runner.commands.output import Shown
 from runner.commands.tables import Lines
-from runner.wording import local_time, span, zone
+from runner.wording import local_time, zone
 
 if TYPE_CHECKING:
     from jobs.commands.host import Host
@@ -49,7 +49,7 @@ def _words(schedule: ChannelSchedule | None) -> str:
     if schedule is None:
         return "synced only on request"
     if schedule.every_s is None:
-        often = f"as often as it publishes, now every {span(schedule.interval_s)}"
+        often = f"as often as it publishes, now {how_often(schedule.interval_s)}"
     else:
-        often = f"every {write_interval(schedule.every_s)}"
+        often = how_often(schedule.every_s)
     return f"synced automatically {often}; next at {local_time(schedule.due_at)} {zone()}"

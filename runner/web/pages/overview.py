@@ -34,7 +34,9 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     async def overview(request: Request) -> Response:
         redis, names = dashboard.redis, dashboard.queues
         hours = _hours(request, SPANS, 1)
-        seen = await look(redis, names, dashboard.catalog, dashboard.schedule)
+        seen = await look(
+            redis, names, dashboard.catalog, dashboard.schedule, bands=dashboard.usual
+        )
         jobs = seen.jobs if hours == 1 else await metrics.all_jobs(redis, hours=hours)
         found = findings(seen)
         return dashboard.render(
@@ -46,7 +48,6 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
             checked=CHECKED,
             many_checked=in_words(len(CHECKED)),
             last=seen.last,
-            usual=await dashboard.usual.now(),
             about_usual=ABOUT,
             cells=metrics.together(jobs),
             step_s=jobs[0].step_s if jobs else 60,

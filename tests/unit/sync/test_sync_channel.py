@@ -11,7 +11,7 @@ import pytest
 
 from jobs import run_analytics, sync_channel, sync_due_channels
 from jobs.channel.records import ChannelRecord, Platform, SourceRef, SyncOutcome
-from jobs.scheduling import read_interval, schedule_channel, write_interval
+from jobs.scheduling import how_often, read_interval, schedule_channel, write_interval
 from jobs.sources import SourceError
 from jobs.sources.memory import SourceMemory
 from jobs.sources.reader import SourceReader
@@ -329,6 +329,24 @@ def test_interval_is_read_and_written(text: str, every_s: int | None, written: s
     assert read_interval(text) == every_s
     assert write_interval(every_s) == written
     assert read_interval(written) == every_s
+
+
+@pytest.mark.parametrize(
+    ("every_s", "words"),
+    [
+        (60, "every minute"),
+        (90, "every 1 min 30 s"),
+        (1_800, "every 30 minutes"),
+        (3_600, "every hour"),
+        (86_400, "every day"),
+        (129_600, "every 36 hours"),
+        (172_800, "every 2 days"),
+        (30_137, "every 8 h 22 min"),
+    ],
+)
+def test_interval_is_said_in_words(every_s: int, words: str) -> None:
+    """As one would say it; an interval that fits no unit, as a length of time."""
+    assert how_often(every_s) == words
 
 
 async def test_channel_is_put_on_a_schedule(services: Services, store: ChannelStore) -> None:
