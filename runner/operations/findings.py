@@ -39,7 +39,6 @@ OLDEST_REDIS: Final = (6, 2)
 SLOW_MS: Final = 10.0
 _BEHIND_S: Final = 60.0
 _BEHIND_MS: Final = _BEHIND_S * 1000
-_LAG_MS: Final = 500.0
 _STALE_POLL_S: Final = 120.0
 _FAILING: Final = 0.2
 _FAILING_AT_LEAST: Final = 10
@@ -219,7 +218,7 @@ def _of_failures(seen: Snapshot) -> Iterator[Finding]:
 
 
 def _of_process(process: Process) -> Iterator[Finding]:
-    if process.lag_ms <= _LAG_MS:
+    if not process.is_blocked:
         return
     yield Finding(
         "event loop",

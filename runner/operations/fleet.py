@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 WORST_FIRST: Final = ("silent", "loop blocked", "unreadable", "other release")
 """What may be the trouble with one."""
 
-_LAG_MS: Final = 500.0
 _MOST_SILENT: Final = 200
 
 
@@ -109,7 +108,7 @@ async def fleet(redis: Redis, queues: Sequence[str]) -> Fleet:
 def _trouble(one: Process, usual: str, *, several: bool) -> str:
     if one.unreadable:
         return "unreadable"
-    if one.lag_ms > _LAG_MS:
+    if one.is_blocked:
         return "loop blocked"
     if several and one.release != usual:
         return "other release"

@@ -184,6 +184,11 @@ class Process:
         return max((worker.lag_ms for worker in self.workers), default=0.0)
 
     @property
+    def is_blocked(self) -> bool:
+        """Whether its event loop was late enough to look at: jobs stood still meanwhile."""
+        return self.lag_ms > _BLOCKED_MS
+
+    @property
     def quiet(self) -> bool:
         """Whether all its workers were asked to claim no more jobs."""
         return all(worker.quiet for worker in self.workers)
@@ -223,6 +228,7 @@ def slots_of(workers: Iterable[WorkerView]) -> int:
 
 
 _MOST_WORKERS = 2_000
+_BLOCKED_MS = 500.0
 """Of one queue: those with the latest heartbeats."""
 
 _LONGEST_ID = 1_000

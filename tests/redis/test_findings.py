@@ -5,8 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+from pydantic_core import to_json
+
 from runner import Context, job
 from runner.broker import keys
+from runner.broker.redis_clock import redis_now
 from runner.operations.actions import Operator
 from runner.operations.catalog import Catalog
 from runner.operations.findings import Severity, examined, findings
@@ -68,3 +72,34 @@ async def test_queue_without_a_worker_and_a_paused_one_are_found(redis: QueueCli
     assert found[QUEUE].severity is Severity.ERROR
     assert "no worker takes jobs of default" in found[QUEUE].text
     assert found["analytics"].severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(("lag_ms", "is_blocked"), [(120.0, False), (480.0, False), (840.0, True)])
+async def test_late_loop_is_marked_where_it_is_a_finding(
+    redis: QueueClient, lag_ms: float, *, is_blocked: bool
+) -> None:
+    """The list of workers colours a loop's lag if, and only if, that is worth a look."""
+    now = await redis_now(redis)
+    beat = {
+        "id": "host:1:abc",
+        "queue": QUEUE,
+        "host": "host",
+        "pid": 1,
+        "slots": 10,
+        "busy": 0,
+        "jobs": ["die"],
+        "started_at": now.isoformat(),
+        "release": "1",
+        "beat_ms": round(now.timestamp() * 1000),
+        "rss": 1_000_000,
+        "lag_ms": lag_ms,
+    }
+    await redis.set(keys.ARQ.worker_prefix + "host:1:abc", to_json(beat), ex=60)
+    workers = keys.ARQ.queue_key(QUEUE) + keys.WORKERS_SUFFIX
+    await redis.zadd(workers, {"host:1:abc": now.timestamp() * 1000})
+    async with visiting(redis) as browser:
+        page = (await browser.get("/workers")).text
+    assert f"{lag_ms:.0f} ms" in page
+    assert ('class="num retrying"' in page) is is_blocked
+    names = [one.name for one in findings(await look(redis, (QUEUE,), CATALOG))]
+    assert ("event loop" in names) is is_blocked
