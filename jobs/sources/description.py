@@ -9,9 +9,10 @@ from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from jobs.channel.records import Reject
+    from jobs.sources.values.ranges import Range
 
 _COLUMNS_SHOWN = 12
 
@@ -44,6 +45,20 @@ def not_read(columns: int, unread: Sequence[str]) -> str:
     names = ", ".join(one_line(name) for name in unread[:_COLUMNS_SHOWN])
     rest = f" and {more:,} more" if more > 0 else ""
     return f"{len(unread):,} of {columns:,} columns not read: {names}{rest}"
+
+
+def older_items(number: int, first: date, sign: str = "") -> str:
+    """Return that so many items are older than *first*, from which on they were counted."""
+    of = f"{counted(number, 'older item')} counted only from about {first} on{sign}"
+    return f"{of}: what they had before is missing, so these are not their totals"
+
+
+def odd_range(named: Range, first: date, last: date) -> str:
+    """Return what is odd about days *first* to *last* of a table that is *named* by a range."""
+    if named.first <= first and last <= named.last:
+        return ""
+    days = f"its days, {first} to {last}"
+    return f"{days}, are not those in its name, {named.first} to {named.last}"
 
 
 def joined(*parts: str) -> str:

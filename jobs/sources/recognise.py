@@ -22,6 +22,7 @@ from jobs.channel.text import one_line
 from jobs.sources.csv import csv_source, meta_days
 from jobs.sources.csv.known_layouts import layout_of
 from jobs.sources.csv.names import TABLES, renamed
+from jobs.sources.csv.row_step import row_step
 from jobs.sources.document import HeaderReading, TextFile
 from jobs.sources.feed import feed
 from jobs.sources.feed.markup import has_feed_within, is_markup
@@ -31,6 +32,7 @@ from jobs.sources.source import UnrecognisedError
 from jobs.sources.studio import export
 from jobs.sources.studio.role import role_of
 from jobs.sources.text import decode
+from jobs.sources.values.steps import Step
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from jobs.sources.studio.role import Role
 
 _REMEDY = "Describe it by a mapping file; this proposes one: pipeline mapping {}"
+_BY_DAY = (
+    "Export it by day; if it holds counters, describe it by a mapping file: pipeline mapping {}"
+)
 _SHOWN_BYTES = 1024
 _SHOWN_CHARACTERS = 80
 _SHOWN_COLUMNS = 24
@@ -133,8 +138,14 @@ def _unrecognised(text: Text) -> UnrecognisedError:
     if is_table(head):
         columns = ", ".join(one_line(name) for name in names[:_SHOWN_COLUMNS])
         more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
-        reason = f"is a CSV of no known layout, with the columns {columns}{more}"
-        return UnrecognisedError(text.location, reason, _REMEDY.format(shlex.quote(text.location)))
+        kind, remedy = "is a CSV of no known layout", _REMEDY
+        step = row_step(text)
+        if step is not None and step is not Step.DAY:
+            rows = step.rows()
+            kind = f"is {step}, and of no known layout: its rows are {rows}, not days"
+            remedy = _BY_DAY
+        reason = f"{kind}, with the columns {columns}{more}"
+        return UnrecognisedError(text.location, reason, remedy.format(shlex.quote(text.location)))
     start = one_line(decode(head[:_SHOWN_BYTES]).text.strip().partition("\n")[0])
     reason = f"is neither a feed nor a CSV, it begins '{start[:_SHOWN_CHARACTERS]}'"
     return UnrecognisedError(text.location, reason)

@@ -4,10 +4,11 @@ A CSV of any layout as a `Source`: facts are stored by channel once, then read a
 A list without a time of observation was read at some time after everything in it. It is dated by
 
 1. the time in the file's name, as in `list_2021-04-08T122223Z.csv`, else
-2. for an address, the time of fetching it by the server's clock, else
-3. the newest publication in it, else
-4. the end of the year in the file's name, as in `list_2023.csv`, else
-5. when the file was last changed.
+2. the last day of the range in its name or its folder's, `posts_2024-01-01_2024-01-28.csv`, else
+3. for an address, the time of fetching it by the server's clock, else
+4. the newest publication in it, else
+5. the end of the year in the file's name, as in `list_2023.csv`, else
+6. when the file was last changed.
 
 So a copy of a list is the same observation as the list. If the list was made later than that, all
 items look younger than they were, by the same time.
@@ -17,8 +18,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
+from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -59,17 +61,28 @@ from jobs.sources.csv.facts import (
 )
 from jobs.sources.csv.layout import CHANNEL_COUNTERS, FIGURES, GAINS, ITEM_COUNTERS
 from jobs.sources.csv.rejects import Rejects
+from jobs.sources.csv.row_step import row_step
 from jobs.sources.csv.table import read_rows
-from jobs.sources.description import joined, not_read, oddities, period, why_none
+from jobs.sources.description import (
+    joined,
+    not_read,
+    odd_range,
+    oddities,
+    older_items,
+    period,
+    why_none,
+)
 from jobs.sources.document import file_errors
 from jobs.sources.header import LINE
 from jobs.sources.source import SourceError, shown
 from jobs.sources.values import times, twitch_names, youtube_ids
+from jobs.sources.values.ranges import range_in_names
 from jobs.sources.values.steps import Step, step_of
 from runner.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
 
     from jobs.channel.records import Reject
     from jobs.sources.csv.companions import Beside
@@ -77,6 +90,7 @@ if TYPE_CHECKING:
     from jobs.sources.csv.fact_files import FactFiles
     from jobs.sources.csv.layout import Companion, Layout
     from jobs.sources.document import Text
+    from jobs.sources.values.ranges import Range
 
 KIND = "csv"
 
@@ -85,10 +99,15 @@ _VERSION = 4
 """Raise it when the same file would give other facts."""
 
 _UNREAD_NAMED = 10
+_LOOKED_AT = 20
+"""How many channels are looked at for the step of their days: a table has the same for all."""
+
 _CLOCKS_DIFFER = timedelta(days=1)
 _OF_CHANNELS = (OBSERVED_AT, *CHANNEL_COUNTERS)
 _COUNTS = (OBSERVED_AT, ITEM_ID, "subscribers", "items", *ITEM_COUNTERS, *GAINS)
 _COUNTED = len(_COUNTS)
+_PUBLISHED = _COUNTED + 1
+_END_OF_DAY = time(23, 59, 59, tzinfo=UTC)
 _OF_ITEMS = (*_COUNTS, "title", PUBLISHED_AT, "duration_s", "category", "tags", "live", "url")
 
 
@@ -98,6 +117,7 @@ class CsvSource:
     A CSV that was read; see `Source`.
 
     beside: the files that were read with it. columns: how many it has; unread: those not used.
+    named: the range that its name, or that of its folder, says its numbers are of.
     """
 
     ref: SourceRef
@@ -107,6 +127,7 @@ class CsvSource:
     beside: Sequence[str] = ()
     columns: int = 0
     unread: Sequence[str] = ()
+    named: Range | None = None
 
     @property
     def observed_at(self) -> datetime:
@@ -134,8 +155,16 @@ class CsvSource:
                 repeated=found.repeated,
                 guessed_lines=found.guessed_lines,
             ),
+            *self._cautions(),
             not_read(self.columns, self.unread),
         )
+
+    def _cautions(self) -> list[str]:
+        """What misleads: only where its name tells a range is it looked for."""
+        if self.named is None:
+            return []
+        scopes = (self.read(channel.id).scope for channel in self.channels())
+        return list(dict.fromkeys(each for scope in scopes if scope for each in scope.cautions))
 
     def channels(self) -> Sequence[ChannelRecord]:
         """Return the channels in the order in which they first appear."""
@@ -150,7 +179,8 @@ class CsvSource:
             channel = replace(channel, id=channel_id)
         zone = ZoneInfo(self.layout.time_zone)
         if ITEM_ID in facts.columns:
-            reading = _of_items(channel, facts, zone)
+            counted_from = self._counted_from()
+            reading = _of_items(channel, facts, zone, counted_from)
         elif self.layout.has_gains() or self.layout.has_figures():
             reading = _of_channel(channel, facts, zone)
         else:
@@ -159,13 +189,33 @@ class CsvSource:
         return replace(reading, rejects=rejects, scope=self._scope(reading))
 
     def _scope(self, reading: ChannelReading) -> Scope | None:
-        """What it says of itself, where it has gains of days."""
+        """What it says of itself, where it has gains of days or a name that tells its range."""
         days = [gain.day for gain in reading.channel_gains]
         days += [gain.day for gain in reading.item_gains]
         days += [each.last for each in reading.channel_figures]
-        if not days:
+        if days:
+            first, last = min(days), max(days)
+            odd = self.named and odd_range(self.named, first, last)
+            cautions = (odd,) if odd else ()
+            clock = self.layout.time_zone
+            return Scope(first, last, (Measure.GAINS,), clock, cautions=cautions)
+        first_day = self._counted_from()
+        if first_day is None or self.named is None:
             return None
-        return Scope(min(days), max(days), (Measure.GAINS,), self.layout.time_zone)
+        told = {each.item_id for each in reading.item_snapshots}
+        older = sum(
+            1
+            for each in reading.items
+            if each.id not in told and _came_before(each.published_at, first_day)
+        )
+        cautions = (older_items(older, first_day),) if older else ()
+        measures = (Measure.COUNTERS,) if told else ()
+        return Scope(first_day, self.named.last, measures, cautions=cautions)
+
+    def _counted_from(self) -> date | None:
+        """The first day of what its numbers count: the name's, unless its rows have their time."""
+        has_times = self.files.summary.first_at is not None
+        return None if self.named is None or has_times else self.named.first
 
     def _known_as(self, channel_id: str) -> str:
         """Of a file that does not name its channel, the id that it has in the store counts."""
@@ -232,6 +282,7 @@ def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND
         undated_at=_undated_at(text, files),
         beside=[each.file.location for each in beside],
         columns=len(text.header.names),
+        named=_range_of(text, files),
         unread=[
             name
             for name in text.header.names
@@ -240,6 +291,7 @@ def open_csv(text: Text, layout: Layout, fact_cache: FactCache, kind: str = KIND
     )
     _refuse_gains(text, files)
     if not files.summary.rows:
+        _refuse_step(text.location, row_step(text) or Step.DAY)
         raise SourceError(text.location, "has no usable row", why_none(source.rejects))
     _refuse_undated_readings(source)
     _refuse_steps(source)
@@ -277,15 +329,21 @@ def _refuse_undated_readings(source: CsvSource) -> None:
 
 def _refuse_steps(source: CsvSource) -> None:
     """Refuse what is said to come in on days, and came in over weeks or months."""
-    first = next(iter(source.channels()), None)
-    if first is None or not (source.layout.has_gains() or source.layout.has_figures()):
+    if not (source.layout.has_gains() or source.layout.has_figures()):
         return
-    reading = source.read(first.id)
-    days = [gain.day for gain in reading.channel_gains]
-    step = step_of(days or [each.last for each in reading.channel_figures])
+    for channel in islice(source.channels(), _LOOKED_AT):
+        reading = source.read(channel.id)
+        days = [gain.day for gain in reading.channel_gains or reading.item_gains]
+        _refuse_step(
+            source.ref.location, step_of(days or [each.last for each in reading.channel_figures])
+        )
+
+
+def _refuse_step(location: str, step: Step) -> None:
     if step is not Step.DAY:
-        reason = f"is {step}: its rows are not days, and what came in belongs to none"
-        raise SourceError(source.ref.location, reason, "Export it by day")
+        rows = step.rows()
+        reason = f"is {step}: its rows are {rows}, and what came in over them belongs to no day"
+        raise SourceError(location, reason, "Export it by day")
 
 
 def _require(text: Text, layout: Layout, beside: Sequence[Beside]) -> None:
@@ -348,13 +406,15 @@ def _place(text: Text, layout: Layout) -> Place:
         platform = layout.rules[0].platform
         # An archive is the folder of what is in it.
         folder = path if identity.is_archive(path.name) else path.parent
-        for sign, named in (("{file}", path), ("{folder}", folder)):
+        for sign, of in (("{file}", path), ("{folder}", folder)):
             if sign in title:
-                place = place or identity.of_place(str(named), platform)
-                title = title.replace(sign, identity.of_place(str(named), platform).title)
+                place = place or identity.of_place(str(of), platform)
+                title = title.replace(sign, identity.of_place(str(of), platform).title)
     names = (text.name, PurePath(text.location).name, PurePath(text.location).parent.name)
     year = layout.year or next(filter(None, map(times.year_in_name, names[:2])), None)
     first = next(filter(None, map(times.date_in_name, names)), None) if layout.begins else None
+    if first is None and layout.year is None and (named := _named_range(text)):
+        first = named.first
     return Place(title, year, None if place is None else place.id, first)
 
 
@@ -367,13 +427,33 @@ def _joined(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return frame.with_columns(made)
 
 
+def _range_of(text: Text, files: FactFiles) -> Range | None:
+    """The range in its name; none if items came out after it: it is of something else."""
+    named = _named_range(text)
+    newest = files.summary.last_published_at
+    if named is None or (newest is not None and newest > _end_of(named) + _CLOCKS_DIFFER):
+        return None
+    return named
+
+
+def _named_range(text: Text) -> Range | None:
+    place = PurePath(text.location)
+    return range_in_names((text.name, place.name, place.parent.name))
+
+
+def _end_of(named: Range) -> datetime:
+    return datetime.combine(named.last, _END_OF_DAY)
+
+
 def _undated_at(text: Text, files: FactFiles) -> datetime:
     place = PurePath(text.location)
+    named = _range_of(text, files)
     made_at = times.made_in_name(place.name) or times.made_in_name(place.parent.name)
     newest = files.summary.last_published_at
     return (
         times.from_name(text.name)
         or (made_at if made_at and not (newest and newest > made_at) else None)
+        or (_end_of(named) if named else None)
         or text.fetched_at
         or files.summary.last_published_at
         or _end_of_year(text)
@@ -434,8 +514,14 @@ def _known(values: Sequence[int | None]) -> dict[str, Any]:
     return {name: value for name, value in pairs if value is not None}
 
 
-def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> ChannelReading:
-    """The last row of an item says what it is; each row may have counters."""
+def _of_items(
+    channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo, counted_from: date | None
+) -> ChannelReading:
+    """
+    The last row of an item says what it is; each row may have counters.
+
+    Where they are *counted_from* a day on, those of an older item are only a part.
+    """
     last: dict[str, tuple[Any, ...]] = {}
     own: list[ChannelSnapshot] = []
     snapshots: list[ItemSnapshot] = []
@@ -451,10 +537,13 @@ def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> Ch
         last[item_id] = row
         if gained is not None:
             gains.append(ItemGain(item_id, observed_at.astimezone(zone).date(), gained))
-        if views is not None or likes is not None or comments is not None:
+        is_part = counted_from is not None and _came_before(row[_PUBLISHED], counted_from)
+        has_counters = views is not None or likes is not None or comments is not None
+        if has_counters and not is_part:
             snapshots.append(ItemSnapshot(item_id, observed_at, views, likes, comments))
         if (told := _known(row[len(_OF_ITEMS) :])) or came is not None:
-            of = {"item_id": item_id, "first": FROM_THE_FIRST, "last": observed_at.date()}
+            since = counted_from or FROM_THE_FIRST
+            of = {"item_id": item_id, "first": since, "last": observed_at.date()}
             figures.append(ItemFigures(**of, views=views, subscribers=came, **told))
     on_youtube = channel.platform is Platform.YOUTUBE
     return ChannelReading(
@@ -465,6 +554,11 @@ def _of_items(channel: ChannelRecord, facts: pl.DataFrame, zone: ZoneInfo) -> Ch
         item_gains=gains,
         item_figures=figures,
     )
+
+
+def _came_before(published_at: datetime | None, day: date) -> bool:
+    """Whether an item is older than *day*, or may be."""
+    return published_at is None or published_at.date() < day
 
 
 def _item(item_id: str, row: tuple[Any, ...], *, on_youtube: bool) -> ItemRecord:

@@ -57,7 +57,7 @@ from jobs.channel.records import (
 from jobs.channel.scope import Measure, Scope
 from jobs.channel.text import one_line
 from jobs.sources import identity
-from jobs.sources.description import joined, not_read, oddities, why_none
+from jobs.sources.description import joined, not_read, oddities, older_items, why_none
 from jobs.sources.source import SourceError, UnrecognisedError
 from jobs.sources.studio import signs
 from jobs.sources.studio.figures import fields_in, figures_of
@@ -65,6 +65,7 @@ from jobs.sources.studio.names import english
 from jobs.sources.studio.role import DAY, ITEM, TITLE, Role
 from jobs.sources.studio.table import DURATION, PUBLISHED, StudioTable
 from jobs.sources.values import youtube_ids
+from jobs.sources.values.ranges import Range, range_in_names
 from jobs.sources.values.steps import Step, step_of
 from runner.wording import counted
 
@@ -184,7 +185,7 @@ def _by_day(tables: Sequence[StudioTable]) -> tuple[list[StudioTable], list[str]
         if step is Step.DAY:
             kept.append(table)
         else:
-            others.append(f"{table.name} is {step}: its rows are not days")
+            others.append(f"{table.name} is {step}: its rows are {step.rows()}, not days")
     return kept, others
 
 
@@ -206,7 +207,9 @@ def _reading(
 ) -> tuple[ChannelReading, datetime]:
     """What all tables hold together, and when the counters in them were read."""
     days = [day for table in tables for day in table.days()]
-    first, last = min(days, default=whose.first), max(days, default=whose.last)
+    named = _named_range(whose, tables)
+    first = min(days, default=None if named is None else named.first)
+    last = max(days, default=None if named is None else named.last)
     of_videos = [table for table in tables if ITEM in table.rows.columns]
     videos = _videos(of_videos)
     observed_at = _observed_at(tables, videos, last)
@@ -249,6 +252,14 @@ def _reading(
         ),
     )
     return reading, observed_at
+
+
+def _named_range(whose: identity.Identity, tables: Sequence[StudioTable]) -> Range | None:
+    """The range in the name of the folder or archive, or of a table."""
+    if whose.first is not None and whose.last is not None:
+        return Range(whose.first, whose.last)
+    places = [Path(table.location) for table in tables]
+    return range_in_names(name for each in places for name in (each.name, each.parent.name))
 
 
 def _is_log(table: StudioTable) -> bool:
@@ -362,8 +373,7 @@ def _item_snapshots(
     parts = told.height - whole.height
     if not parts or begun is None:
         return snapshots, []
-    of = f"{counted(parts, 'older item')} counted only from about {begun:%Y-%m-%d} on{sign}"
-    return snapshots, [f"{of}: what they had before is missing, so these are not their totals"]
+    return snapshots, [older_items(parts, begun.date(), sign)]
 
 
 def _of_items(table: StudioTable, first: date, last: date) -> list[ItemFigures]:

@@ -27,6 +27,19 @@ class Step(StrEnum):
     YEAR = "yearly"
     OTHER = "not daily"
 
+    def rows(self) -> str:
+        """What one calls its rows."""
+        return _ROWS.get(self, "spans of several days")
+
+
+_ROWS = {
+    Step.DAY: "days",
+    Step.WEEK: "weeks",
+    Step.MONTH: "months",
+    Step.QUARTER: "quarters",
+    Step.YEAR: "years",
+}
+
 
 def step_of(days: Iterable[date], *, monthly: bool = False) -> Step:
     """Return the step of *days*, which may repeat; a few that are missing make no other."""
@@ -37,11 +50,16 @@ def step_of(days: Iterable[date], *, monthly: bool = False) -> Step:
     if not gaps:
         return Step.DAY
     [(usual, _)] = Counter(gaps).most_common(1)
-    if usual == 1:
+    return step_of_length(usual)
+
+
+def step_of_length(days: int) -> Step:
+    """Return the step whose rows are so many *days* apart, or long."""
+    if days == 1:
         return Step.DAY
-    if usual == _WEEK:
+    if days == _WEEK:
         return Step.WEEK
     for step, lengths in ((Step.MONTH, _MONTH), (Step.QUARTER, _QUARTER), (Step.YEAR, _YEAR)):
-        if usual in lengths:
+        if days in lengths:
             return step
     return Step.OTHER

@@ -71,7 +71,7 @@ async def test_a_weekly_table_beside_others_is_left_out_and_said(
     reading = await read(f"{tmp_path}/c")
     assert not reading.channel_gains
     assert reading.scope
-    assert reading.scope.cautions == ("Totals.csv is weekly: its rows are not days",)
+    assert reading.scope.cautions == ("Totals.csv is weekly: its rows are weeks, not days",)
 
 
 async def test_a_cut_table_lists_successes_only(write: Write) -> None:
