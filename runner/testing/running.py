@@ -85,13 +85,13 @@ class _Running(Kept):
         self._stages = stages
         self._fences = itertools.count(1)
 
-    async def _attempt(self, record: Record) -> Outcome | None:
-        """Run one attempt, and keep its outcome."""
+    async def _attempt(self, record: Record, stages: Stages | None = None) -> Outcome | None:
+        """Run one attempt, by other *stages* if they are given, and keep its outcome."""
         record.stage = Stage.RUNNING
         for one in [*self._lanes.start(record, self.clock.now)]:
             await self._let_in(one)
         try:
-            outcome = await self._stages.attempt(record, self, next(self._fences))
+            outcome = await (stages or self._stages).attempt(record, self, next(self._fences))
         except BaseException:
             record.stage = Stage.WAITING
             raise
@@ -161,6 +161,7 @@ class Inline(_Running):
 
     def __init__(self, stages: Stages, now: datetime | None = None) -> None:
         super().__init__(stages, now)
+        self._loop = asyncio.get_running_loop()
         self.jobs: list[Enqueued] = []
 
     def of(self, job: Job[Any, Any]) -> list[Enqueued]:
@@ -170,11 +171,22 @@ class Inline(_Running):
     async def _added(self, record: Record) -> None:
         delay_s = max(0.0, (record.due - self.clock.now).total_seconds())
         self.jobs.append(record.shown(delay_s=delay_s))
-        outcome = await self._attempt(record)
+        outcome = await self._attempt_here(record)
         if isinstance(outcome, Dead):
             error = outcome.error
             text = f"{record.request.name}: {error.error}: {error.message}\n{error.traceback}"
             raise JobError(text)
+
+    async def _attempt_here(self, record: Record) -> Outcome | None:
+        if asyncio.get_running_loop() is self._loop:
+            return await self._attempt(record)
+        # A thread has a loop of its own: processes that it starts are no use to another, and none
+        # would end them once it is closed.
+        stages = self._stages.anew()
+        try:
+            return await self._attempt(record, stages)
+        finally:
+            await stages.close()
 
     async def _wait_for(self, record: Record, timeout_s: float | None) -> None:
         del timeout_s

@@ -61,6 +61,7 @@ class Stages:
         workers: Sequence[type[WorkerSettings]] = (),
         once: bool = False,
     ) -> None:
+        self._given = resources, middleware, options, workers, once
         self._resources = resources
         self._middleware = middleware
         self._options = options
@@ -188,6 +189,11 @@ class Stages:
             return Aborted(ErrorRecord("CancelledError", "aborted before it started", ""))
         outcome: Outcome | None = task.result()
         return outcome
+
+    def anew(self) -> Stages:
+        """Return the same stages for another event loop, to which their processes belong."""
+        resources, middleware, options, workers, once = self._given
+        return Stages(resources, middleware, options=options, workers=workers, once=once)
 
     async def close(self) -> None:
         """End the processes for offloaded work."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from runner import Context, JobHandle, JobState, Retry, job
@@ -71,6 +72,38 @@ async def wait_for_oneself(ctx: Context) -> None:
 async def never_ready(_: Context) -> None:
     """Ask for another attempt each time, without charge."""
     raise Retry(60, charge=False)
+
+
+@job(queue="sums")
+async def add_in_process(ctx: Context, *numbers: int) -> int:
+    """Add up in another process."""
+    return await ctx.offload(sum, numbers)
+
+
+async def test_inline_job_of_another_loop_has_processes_of_its_own() -> None:
+    """They end with their job; those of the test's loop serve on, and end with the block."""
+    before = _children()
+    async with inline():
+        assert await (await add_in_process.enqueue(1, 2)).result() == 3
+        kept = _children() - before
+        assert kept
+        for number in range(2):
+            call = partial(_enqueue_in_own_loop, number)
+            assert await asyncio.to_thread(call) == number + 1
+            assert _children() - before == kept
+        assert await (await add_in_process.enqueue(3, 4)).result() == 7
+    assert _children() == before
+
+
+def _enqueue_in_own_loop(number: int) -> int:
+    async def enqueue() -> int:
+        return await (await add_in_process.enqueue(1, number)).result()
+
+    return asyncio.run(enqueue())
+
+
+def _children() -> set[int]:
+    return {one.pid for one in psutil.Process().children()}
 
 
 async def test_drained_job_answers_for_its_state_and_its_result() -> None:
