@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.crc import key_slot
 
-from runner import Batch, Bury, Context, JobState, connect, job
+from runner import Batch, Bury, Context, JobState, Lane, Unique, connect, job
 from runner.admin import Admin
 from runner.broker import keys
 from runner.current import using
-from runner.errors import ConfigurationError
+from runner.errors import ConfigurationError, JobExpiredError
 from runner.operations.metrics import all_jobs
 from runner.operations.processes import processes
 from runner.operations.queues import queue
@@ -54,6 +54,17 @@ async def post(_: Context, number: int) -> int:
 async def doomed(_: Context) -> None:
     """Fail for good."""
     raise Bury("no")
+
+
+ran: list[str] = []
+"""What `note` was called with, in the order of its starts."""
+
+
+@job(queue="default", keep_result_s=600)
+async def note(_: Context, name: str, tenant: str = "") -> str:
+    """Note that it has started."""
+    ran.append(tenant + name)
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +150,60 @@ async def test_queue_in_a_slot_of_its_own_is_on_another_master(cluster: RedisClu
         assert [key for key in found if not key.startswith(base)] == []
         assert any(key.startswith(base + b"queue:mail") for key in found)
         await mail.delete(*found)
+
+
+async def test_a_unique_key_holds_there(cluster: RedisCluster, client: QueueClient) -> None:
+    """Until its job has ended; also for calls from threads."""
+    only = note.options(unique=Unique(by=("name",)))
+    with using(client):
+        first, again, other = [await only.enqueue(one) for one in ("a", "a", "b")]
+        threaded = await asyncio.to_thread(only.enqueue_sync, "a")
+        assert (again.created, again.id, threaded.created) == (False, first.id, False)
+        assert other.created
+        async with working(cluster.url, note, prefix=SHOP):
+            assert await soon(first.result()) == "a"
+            assert (await only.enqueue("a")).created
+
+
+async def test_a_deadline_holds_there(cluster: RedisCluster, client: QueueClient) -> None:
+    """What is too late never starts."""
+    ran.clear()
+    with using(client):
+        late = await note.options(start_within_s=0.001).enqueue("late")
+        timely = await note.options(start_within_s=600).enqueue("timely")
+        async with working(cluster.url, note, prefix=SHOP):
+            assert await soon(timely.result()) == "timely"
+            with pytest.raises(JobExpiredError):
+                await soon(late.result())
+    assert ran == ["timely"]
+
+
+async def test_priorities_hold_there(cluster: RedisCluster, client: QueueClient) -> None:
+    """What has one starts before what came first."""
+    ran.clear()
+    with using(client):
+        handles = [
+            await note.options(priority=priority).enqueue(f"{priority}") for priority in (0, 1, 3)
+        ]
+        async with working(cluster.url, note, prefix=SHOP, concurrency=1):
+            for one in handles:
+                await soon(one.result())
+    assert ran == ["3", "1", "0"]
+
+
+async def test_a_lane_holds_there(cluster: RedisCluster, client: QueueClient) -> None:
+    """One of its jobs is in the queue at a time, and each that ends lets the next one in."""
+    ran.clear()
+    one_by_one = note.options(lane=Lane(by="tenant", limit=1))
+    with using(client):
+        handles = [await one_by_one.enqueue(f"{at}", tenant) for at in range(3) for tenant in "ab"]
+        states = [await one.state() for one in handles]
+        assert states == [JobState.READY] * 2 + [JobState.WAITING] * 4
+        async with working(cluster.url, note, prefix=SHOP):
+            for one in handles:
+                await soon(one.result())
+    for tenant in "ab":
+        assert [one for one in ran if one[0] == tenant] == [f"{tenant}{at}" for at in range(3)]
 
 
 async def test_client_finds_its_master_from_any_node(cluster: RedisCluster) -> None:
