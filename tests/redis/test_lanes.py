@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -439,3 +439,20 @@ async def test_units_that_are_no_number_are_refused() -> None:
     bound = sync.options(lane=Lane("account", rate=Rate(10, units="how")))
     with pytest.raises(ArgumentsError, match="how is 'x': give the units of its lane, above 0"):
         await bound.enqueue(account=1, how="x")
+
+
+async def test_a_job_that_finds_a_place_costs_seven_commands_more(redis: QueueClient) -> None:
+    """As it is enqueued; one of them asks at once whether the queue has rates or priorities."""
+
+    async def commands(lane: Lane | Literal[False]) -> Counter[str]:
+        bound = sync.options(lane=lane)
+        await bound.enqueue(account=0)
+        await redis.config_resetstat()
+        for account in range(1, 101):
+            await bound.enqueue(account=account)
+        stats = await redis.info("commandstats")
+        return Counter({name[8:]: one["calls"] / 100 for name, one in stats.items()})
+
+    plain, laned = await commands(False), await commands(ONE)  # noqa: FBT003 -- as the option has it
+    assert laned["exists"] - plain["exists"] == 1, laned
+    assert laned.total() - plain.total() < 8, (laned, plain)

@@ -45,9 +45,12 @@ local function close_lanes(now)
   return let_all_in and let_all_in(now) or 0
 end
 
--- Whether lanes of this queue have a pace, or give places up with the claim.
+-- Whether lanes of this queue have a pace, or give places up with the claim. What comes into a queue asks about head
+-- starts, too, and few queues have either: so one command asks for both.
 local function uses_paces(queue)
-  if paced[queue] == nil then
+  if paced[queue] == nil and has_ahead[queue] == nil and redis.call('EXISTS', queue .. ':paced', queue .. ':ahead') == 0 then
+    paced[queue], has_ahead[queue] = false, false
+  elseif paced[queue] == nil then
     paced[queue] = redis.call('EXISTS', queue .. ':paced') == 1
   end
   return paced[queue]
