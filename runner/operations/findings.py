@@ -284,9 +284,9 @@ def of_store(store: Store, queues: Sequence[Queue]) -> Iterator[Finding]:
         yield Finding(
             "durability",
             Severity.WARNING,
-            what,
+            f"Redis {what.removeprefix('it ')}",
             remedy,
-            f"{counted(waiting, 'job')} that wait may be lost with it",
+            f"{counted(waiting, 'job')} may be lost with it" if waiting else "no job waits now",
         )
     if not store.risks:
         text = f"keeps what it is given (policy {store.policy})"

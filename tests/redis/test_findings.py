@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from runner.broker import keys
 from runner.broker.redis_clock import redis_now
 from runner.operations.actions import Operator
 from runner.operations.catalog import Catalog
-from runner.operations.findings import Severity, examined, findings
+from runner.operations.findings import Severity, examined, findings, of_store
+from runner.operations.redis_info import store
 from runner.operations.session import OperatorSession
 from runner.operations.snapshot import look
 from runner.terminal.overview import Overview
@@ -72,6 +74,21 @@ async def test_queue_without_a_worker_and_a_paused_one_are_found(redis: QueueCli
     assert found[QUEUE].severity is Severity.ERROR
     assert "no worker takes jobs of default" in found[QUEUE].text
     assert found["analytics"].severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("risk", "said"),
+    [
+        ("it keeps nothing on disk: set appendonly yes", "Redis keeps nothing on disk"),
+        ("it evicts keys when full: set noeviction", "Redis evicts keys when full"),
+        ("it is saved only now and then: set both", "Redis is saved only now and then"),
+    ],
+)
+async def test_risk_of_redis_names_it(redis: QueueClient, risk: str, said: str) -> None:
+    """A finding stands alone: it says what it is about, and counts no jobs where none waits."""
+    server = replace(await store(redis), risks=(risk,))
+    [found] = [one for one in of_store(server, []) if one.name == "durability"]
+    assert (found.text, found.facts) == (said, "no job waits now")
 
 
 @pytest.mark.parametrize(("lag_ms", "is_blocked"), [(120.0, False), (480.0, False), (840.0, True)])
