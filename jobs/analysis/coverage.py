@@ -13,7 +13,7 @@ from jobs.analysis.columns import aware, floats_of, instants_of
 from jobs.analysis.daily_gains import gains_of, readings_of
 from jobs.analysis.rounding import is_rounded, resolution_at
 from jobs.analysis.section import Missing, Section
-from jobs.analysis.wording import noun
+from jobs.analysis.wording import noun, with_days
 from runner.wording import counted
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _facts(daily: pl.DataFrame, name: str) -> CounterFacts | None:
 
 def _notes(found: Coverage) -> Iterator[str]:
     for scope in found.scopes:
-        yield f"A source gives {scope}."
+        yield f"A source gives {with_days(scope)}."
     if found.successes_only:
         yield (
             "The source lists items only while they do well: every number on items holds among "

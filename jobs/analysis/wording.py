@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from datetime import date
 from typing import TYPE_CHECKING
 
 from jobs.channel.records import Platform
@@ -10,7 +12,6 @@ from jobs.channel.words import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -29,6 +30,10 @@ _PERCENT_BELOW = 10
 _SMALLEST = 0.001
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
 _MINUS = "−"
+
+
+_ISO_DAY = re.compile(r"(?<![\w.:-])\d{4}-\d{2}-\d{2}(?![\w:-]|\.\w)", re.ASCII)
+"""A day that stands alone; one within the name of a file does not."""
 
 
 def noun(platform: Platform) -> str:
@@ -131,6 +136,18 @@ def listed(names: Sequence[str]) -> str:
 def day(when: date) -> str:
     """Return a date as “9 Feb 2026”."""
     return f"{when.day} {when:%b %Y}"
+
+
+def with_days(text: str) -> str:
+    """Return *text* of a source with its dates, `2026-02-09`, as `day` writes them."""
+    return _ISO_DAY.sub(lambda found: _day_or(found[0]), text)
+
+
+def _day_or(text: str) -> str:
+    try:
+        return day(date.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 def period(first: date, last: date) -> str:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from jobs.analysis.owner_figures import FEWEST_IMPRESSIONS
-from jobs.analysis.wording import day, noun, number, percent, period, short, times
+from jobs.analysis.wording import day, noun, number, percent, period, short, times, with_days
 from jobs.charts.phrases import (
     RHYTHMS,
     clock_of,
@@ -96,7 +96,7 @@ def cautions(analysis: ChannelAnalysis) -> list[Caution]:
     if analysis.coverage.present:
         found += [
             Caution("What was read.", f"{clause[:1].upper()}{clause[1:]}.")
-            for clause in analysis.coverage.cautions
+            for clause in map(with_days, analysis.coverage.cautions)
         ]
     return found
 

@@ -321,7 +321,7 @@ def _evidence(finding: Finding, platform: Platform, *, partial: bool) -> Evidenc
     members = int(np.count_nonzero(belongs))
     others = belongs.size - members
     sentence = (
-        f"{times(effect)} expected of the next: {times(measured)} so far "
+        f"So far {times(measured)} "
         f"({LEVEL:.0%} interval {times(low)} to {times(high)}), "
         f"{counted(members, finding.question.units or noun(platform))} against {others:,}; "
         f"p = {chance(finding.p_adjusted)} by permutation test, "

@@ -96,3 +96,20 @@ def test_wording_of_changes_and_lists() -> None:
     assert wording.listed(["views", "likes", "comments"]) == "views, likes and comments"
     same = date(2023, 6, 4)
     assert wording.period(same, same) == "4 Jun 2023"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "gains of 2014-11-21 to 2024-08-01, by days",
+            "gains of 21 Nov 2014 to 1 Aug 2024, by days",
+        ),
+        ("counted from 2024-02-29.", "counted from 29 Feb 2024."),
+        ("posts_2024-01-01_2024-01-28.csv is cut", "posts_2024-01-01_2024-01-28.csv is cut"),
+        ("read of 2024-01-01.csv, 2024-13-41", "read of 2024-01-01.csv, 2024-13-41"),
+    ],
+)
+def test_a_sources_days_are_written_as_the_reports(text: str, expected: str) -> None:
+    """One form in a report; a name of a file stays what it is."""
+    assert wording.with_days(text) == expected

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jobs.analysis import analyze
-from jobs.analysis.wording import WEEKDAYS
+from jobs.analysis.wording import WEEKDAYS, times
 from jobs.recommendations import Recommendation, advise, nothing_asked, recommend, why_none
 from jobs.recommendations.advice import SUBJECTS, Findings, findings
 from jobs.sources import open_source
@@ -258,7 +258,9 @@ def test_advice_promises_less_than_was_measured() -> None:
     assert evidence["effect"] == pytest.approx(evidence["measured"] ** 0.55)
     assert evidence["low"] < evidence["effect"] < evidence["high"]
     assert "should reach" in one.title
-    assert "expected of the next: " in evidence["sentence"]
+    assert evidence["sentence"].startswith(f"So far {times(evidence['measured'])} (")
+    assert times(evidence["effect"]) in one.title
+    assert times(evidence["effect"]) not in evidence["sentence"].partition("(")[0]
 
 
 @pytest.mark.parametrize(("good_from", "good_until"), [(0, 60), (60, 120)])
