@@ -103,4 +103,4 @@ def test_schedule_is_found_changed_and_made(page: Page, picture: Camera) -> None
     expect(page.get_by_text("as often as it publishes: every")).to_be_visible()
     picture(page, "one")
     page.goto("/audit")
-    expect(page.locator("tbody tr").first).to_contain_text("every auto")
+    expect(page.locator("tbody tr").first).to_contain_text("as often as it publishes")
